@@ -1,0 +1,36 @@
+"""All that a plugin may import: `rtmsd.api`, `rtmsd.api.recording`."""
+
+from rtmsd.api.hookspecs import hookimpl
+from rtmsd.api.sinks import Sink, SinkContext, SinkType, SinkWriter
+from rtmsd.errors import SinkError, SinkReject, SinkRetry
+from rtmsd.frames import (
+    AudioFormat,
+    AudioFrame,
+    Event,
+    Gap,
+    Item,
+    MediaKind,
+    StreamEnd,
+    StreamInfo,
+    TranscriptFrame,
+)
+
+__all__ = [
+    "AudioFormat",
+    "AudioFrame",
+    "Event",
+    "Gap",
+    "Item",
+    "MediaKind",
+    "Sink",
+    "SinkContext",
+    "SinkError",
+    "SinkReject",
+    "SinkRetry",
+    "SinkType",
+    "SinkWriter",
+    "StreamEnd",
+    "StreamInfo",
+    "TranscriptFrame",
+    "hookimpl",
+]

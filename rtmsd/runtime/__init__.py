@@ -1,0 +1,1 @@
+"""What any asyncio daemon has; nothing here knows Zoom."""
