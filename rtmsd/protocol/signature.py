@@ -14,7 +14,10 @@ def handshake_signature(*, client_id: str, client_secret: str, uuid: str, stream
 
 def webhook_signature(*, secret: str, timestamp: str, body: bytes) -> str:
     """Compute the value of `x-zm-signature` (protocol.md §2.2)."""
-    return "v0=" + hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return (
+        "v0="
+        + hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    )
 
 
 def validation_token(*, secret: str, plain_token: str) -> str:

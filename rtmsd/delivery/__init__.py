@@ -1,0 +1,1 @@
+"""From one stream to each sink, without one sink hurting another."""

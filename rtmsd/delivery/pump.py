@@ -1,0 +1,207 @@
+"""Carries one lane's batches to one sink: segments, retries, timeouts, drains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from rtmsd.api.sinks import Sink, SinkWriter
+from rtmsd.delivery.lane import Lane, Losses
+from rtmsd.errors import SinkReject, SinkRetry
+from rtmsd.frames import AudioFrame, Gap, Item, StreamEnd, StreamInfo, TranscriptFrame
+from rtmsd.runtime.clock import Clock
+
+REOPEN_SECS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""The pause before a new segment, longer each time until one batch is written."""
+
+RETRY_MAX_SECS = 30.0
+
+LAST_TRIES = 8
+"""How many segments in a row may fail after the stream's end before its sink is given up for this stream."""
+
+
+@dataclass(frozen=True)
+class DeliveryRules:
+    """How patiently one sink is served; see `[[sinks]]` in the configuration."""
+
+    write_timeout_secs: float
+    drain_secs: float
+
+
+@dataclass
+class SinkCounters:
+    """Plain integers of one sink over all its streams, read by the status page."""
+
+    written: int = 0
+    dropped: int = 0
+    errors: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    segments: int = 0
+    last_success_ms: int | None = None
+    last_error: str = ""
+
+
+class Interrupted(Exception):
+    """Leaves a writer's context when the daemon stops before the stream has ended: its data stay unfinished."""
+
+
+class _Retired(Exception):
+    """The writer broke, or took too long."""
+
+
+class Pump:
+    """Serves one writer after another until StreamEnd is written or the lane is drained."""
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        sink: Sink,
+        name: str,
+        stream: StreamInfo,
+        rules: DeliveryRules,
+        counters: SinkCounters,
+        clock: Clock,
+    ) -> None:
+        self._lane = lane
+        self._sink = sink
+        self._stream = stream
+        self._rules = rules
+        self._counters = counters
+        self._clock = clock
+        self._retrying = True
+        self._written = False  # since the last segment began
+        self._ended = False
+        self._stopping = asyncio.Event()
+        self._log = structlog.get_logger("rtmsd.delivery").bind(sink=name, stream_id=stream.stream_id)
+
+    def stop(self) -> None:
+        """Take no new items and retry no more; `run` ends when what waits is written, or cannot be."""
+        self._retrying = False
+        self._lane.close()
+        self._lane.drain()
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve the lane to its end. Cancelling abandons what waits; the writer keeps what is valid."""
+        segment = failures = 0
+        while True:
+            try:
+                await self._serve_segment(segment)
+            except Interrupted:
+                return
+            except _Retired:
+                pass
+            except Exception as error:  # noqa: BLE001  # the one place where any fault of a sink ends
+                self._failed("the sink broke while opening or closing", error)
+            if self._ended:
+                return
+            failures = 0 if self._written else failures + 1
+            segment += 1
+            if not self._retrying or (self._lane.closed and failures >= LAST_TRIES):
+                await self._abandon()
+                return
+            await self._pause(REOPEN_SECS[min(failures, len(REOPEN_SECS) - 1)])
+
+    async def _serve_segment(self, segment: int) -> None:
+        self._written = False
+        self._counters.segments += 1
+        async with self._sink.open(self._stream, segment) as writer:
+            while True:
+                batch = await self._lane.take()
+                if not batch:
+                    raise Interrupted
+                await self._write(writer, batch)
+                if self._ended:
+                    return
+
+    async def _write(self, writer: SinkWriter, batch: Sequence[Item]) -> None:
+        """Write a batch, again and again if the sink says so; what is given up becomes a Gap in the lane."""
+        while True:
+            try:
+                late = await self._call(writer, batch)
+            except SinkRetry as retry:
+                self._counters.retries += 1
+                self._counters.last_error = str(retry)
+                if self._retrying:
+                    await self._pause(min(retry.after, RETRY_MAX_SECS))
+                    continue
+                self._give_up(batch, "sink_failed")
+                raise _Retired from retry
+            except SinkReject as reject:
+                self._counters.errors += 1
+                self._counters.last_error = str(reject)
+                self._rejected(batch)
+            except Exception as error:
+                self._failed("the sink broke while writing", error)
+                self._give_up(batch, "sink_failed")
+                raise _Retired from error
+            else:
+                self._written = True
+                self._counters.written += len(batch)
+                self._counters.last_success_ms = self._clock.wall_ms()
+                if type(batch[-1]) is StreamEnd:
+                    self._ended = True
+                if late:
+                    raise _Retired
+            return
+
+    async def _call(self, writer: SinkWriter, batch: Sequence[Item]) -> bool:
+        """Call the writer; True when it took longer than it may.
+
+        A late call is waited for all the same: a thread cannot be stopped, and the next segment must not begin
+        beside it. Meanwhile the lane fills and drops, and no other lane notices.
+        """
+        call = asyncio.ensure_future(writer.write(batch))
+        try:
+            done, _ = await asyncio.wait({call}, timeout=self._rules.write_timeout_secs)
+            if not done:
+                self._counters.timeouts += 1
+                self._failed(
+                    f"the sink took longer than {self._rules.write_timeout_secs:g} s for a batch", None
+                )
+            await call
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        return not done
+
+    def _rejected(self, batch: Sequence[Item]) -> None:
+        """The sink never takes this batch: tell it of the frames as gaps, once, and of the rest."""
+        if any(isinstance(item, AudioFrame | TranscriptFrame) for item in batch):
+            self._give_up(batch, "sink_rejected")
+        elif type(batch[-1]) is StreamEnd:
+            self._ended = True
+
+    def _give_up(self, batch: Sequence[Item], cause: str) -> None:
+        """Nothing of the batch was kept: its frames become gaps, the rest is offered to the next writer."""
+        losses = Losses(cause)
+        kept: list[Item] = []
+        for item in batch:
+            if losses.add(item):
+                self._counters.dropped += 1
+            else:
+                kept.append(item)
+        self._lane.put_back([*losses.take(), *kept])
+
+    async def _abandon(self) -> None:
+        """The sink failed and there is no more time: count what it never got."""
+        while batch := await self._lane.take():
+            self._counters.dropped += sum(1 for item in batch if not isinstance(item, Gap | StreamEnd))
+
+    async def _pause(self, secs: float) -> None:
+        try:
+            async with asyncio.timeout(secs):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _failed(self, what: str, error: Exception | None) -> None:
+        self._counters.errors += 1
+        detail = f" ({type(error).__name__})" if error is not None else ""
+        self._counters.last_error = what + detail
+        self._log.error(what + detail, exc_info=error)

@@ -1,0 +1,146 @@
+"""Every sink of the daemon, and the lanes from each stream to the sinks of its app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from rtmsd.api.sinks import Sink
+from rtmsd.delivery.lane import Lane
+from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
+from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamEnd, StreamInfo, TranscriptFrame
+from rtmsd.runtime.clock import Clock
+
+ABANDON_SECS = 2.0
+"""For a writer that was cancelled to put away what it has."""
+
+_KINDS: dict[type, MediaKind] = {AudioFrame: MediaKind.AUDIO, TranscriptFrame: MediaKind.TRANSCRIPT}
+
+
+@dataclass(frozen=True)
+class LaneRules:
+    limit_bytes: int
+    batch_secs: float
+    drop_oldest: bool
+
+
+class Outlet:
+    """One configured sink: the sink itself, how it is served, and its counts."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        type_name: str,
+        sink: Sink,
+        wants: frozenset[MediaKind],
+        lane_rules: LaneRules,
+        rules: DeliveryRules,
+    ) -> None:
+        self.name = name
+        self.type_name = type_name
+        self.sink = sink
+        self.wants = wants
+        self.lane_rules = lane_rules
+        self.rules = rules
+        self.counters = SinkCounters()
+        self.lanes: list[Lane] = []
+        self._dropped_before = 0  # by lanes that are gone
+
+    @property
+    def queued_items(self) -> int:
+        return sum(lane.queued_items for lane in self.lanes)
+
+    @property
+    def queued_bytes(self) -> int:
+        return sum(lane.queued_bytes for lane in self.lanes)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that this sink never got: its lanes were full, or it failed."""
+        return (
+            self.counters.dropped + self._dropped_before + sum(lane.counters.dropped for lane in self.lanes)
+        )
+
+    def release(self, lane: Lane) -> None:
+        self.lanes.remove(lane)
+        self._dropped_before += lane.counters.dropped
+
+
+class StreamRoute:
+    """One stream's way to its sinks."""
+
+    def __init__(self, lanes: Sequence[tuple[Lane, frozenset[MediaKind]]]) -> None:
+        everyone = tuple(lane for lane, _ in lanes)
+        self._lanes: dict[type, tuple[Lane, ...]] = {Event: everyone, Gap: everyone, StreamEnd: everyone}
+        for item_type, kind in _KINDS.items():
+            self._lanes[item_type] = tuple(lane for lane, wants in lanes if kind in wants)
+
+    def offer(self, item: Item) -> None:
+        """Hand an item to every lane that wants it. Returns at once; cannot fail."""
+        for lane in self._lanes[type(item)]:
+            lane.offer(item)
+
+
+class Router:
+    """Opens a route for each stream and runs its pumps until they are through."""
+
+    def __init__(self, outlets: Sequence[Outlet], *, clock: Clock) -> None:
+        self.outlets = {outlet.name: outlet for outlet in outlets}
+        self._clock = clock
+        self._pumps: dict[asyncio.Task[None], tuple[Pump, Outlet]] = {}
+        self._log = structlog.get_logger("rtmsd.delivery")
+
+    def open(self, stream: StreamInfo, sink_names: Sequence[str]) -> StreamRoute:
+        """Make the lanes of a stream. They end with StreamEnd, or when the router drains."""
+        lanes = []
+        for name in sink_names:
+            outlet = self.outlets[name]
+            rules = outlet.lane_rules
+            lane = Lane(
+                limit_bytes=rules.limit_bytes, batch_secs=rules.batch_secs, drop_oldest=rules.drop_oldest
+            )
+            pump = Pump(
+                lane=lane,
+                sink=outlet.sink,
+                name=name,
+                stream=stream,
+                rules=outlet.rules,
+                counters=outlet.counters,
+                clock=self._clock,
+            )
+            task = asyncio.create_task(self._run(pump, outlet, lane), name=f"pump {name} {stream.stream_id}")
+            self._pumps[task] = pump, outlet
+            task.add_done_callback(self._pumps.pop)
+            outlet.lanes.append(lane)
+            lanes.append((lane, outlet.wants))
+        return StreamRoute(lanes)
+
+    async def drain(self) -> None:
+        """Write what waits in every lane, each sink within its `drain_secs`; then abandon the rest.
+
+        Call it when no stream offers any more. Cancelling abandons at once.
+        """
+        pumps = dict(self._pumps)
+        loop = asyncio.get_running_loop()
+        for task, (pump, outlet) in pumps.items():
+            pump.stop()
+            loop.call_later(outlet.rules.drain_secs, task.cancel)
+        patience = max((outlet.rules.drain_secs for _, outlet in pumps.values()), default=0.0)
+        try:
+            if pumps:
+                await asyncio.wait(pumps, timeout=patience + ABANDON_SECS)
+        finally:
+            for task, (_, outlet) in pumps.items():
+                if not task.done() or task.cancelled():
+                    task.cancel()
+                    self._log.error("sink did not finish in time: what waited is not written", sink=outlet.name)
+
+    async def _run(self, pump: Pump, outlet: Outlet, lane: Lane) -> None:
+        try:
+            await pump.run()
+        finally:
+            outlet.release(lane)

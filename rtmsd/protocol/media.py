@@ -1,0 +1,242 @@
+"""What is asked for and said on the media sockets: parameters, frames, duplicates (protocol.md §5.5, §5.6)."""
+
+from __future__ import annotations
+
+import binascii
+from array import array
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pybase64
+
+from rtmsd.frames import AudioFormat, AudioFrame, MediaKind, TranscriptFrame
+from rtmsd.protocol.codes import (
+    LANGUAGE_NUMBERS,
+    SAMPLE_RATES_HZ,
+    MediaContentType,
+    MediaDataOption,
+    MediaDataType,
+    MediaPayloadType,
+    MessageType,
+    StatusCode,
+)
+from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, encode, normalised_ms
+
+MEDIA_TYPES = {MediaKind.AUDIO: MediaDataType.AUDIO, MediaKind.TRANSCRIPT: MediaDataType.TRANSCRIPT}
+"""The media that this version can carry, and the number to ask for each with."""
+
+URL_KEYS = {MediaKind.AUDIO: "audio", MediaKind.TRANSCRIPT: "transcript"}
+
+RETRY_STATUSES = frozenset(
+    {
+        StatusCode.DUPLICATE_SIGNAL_REQUEST,
+        StatusCode.MEDIA_DATA_ALL_CONNECTION_EXIST,
+        StatusCode.DUPLICATE_MEDIA_DATA_CONNECTION,
+        StatusCode.INTERNAL_EXCEPTION,
+    }
+)
+"""An old socket still closing, or Zoom's own fault: worth waiting for. Every other status is final (§6.4)."""
+
+DUPLICATE_HORIZON_MS = 60_000
+
+_RATE_NUMBERS = {hertz: number for number, hertz in SAMPLE_RATES_HZ.items()}
+
+
+class MediaRequest(msgspec.Struct, frozen=True):
+    """What to ask Zoom for. `send_rate_ms` is a multiple of 20, up to 1000."""
+
+    kinds: frozenset[MediaKind]
+    per_participant: bool = True
+    sample_rate: int = 16_000
+    send_rate_ms: int = 100
+    language: str = "en"
+    detect_language: bool = True
+
+
+def handshake(
+    kind: MediaKind, request: MediaRequest, *, uuid: str, stream_id: str, signature: str, sequence: int
+) -> bytes:
+    """Message 3, with every parameter said rather than left to Zoom's defaults."""
+    return encode(
+        {
+            "msg_type": int(MessageType.DATA_HAND_SHAKE_REQ),
+            "protocol_version": 1,
+            "sequence": sequence,
+            "meeting_uuid": uuid,
+            "rtms_stream_id": stream_id,
+            "signature": signature,
+            "media_type": int(MEDIA_TYPES[kind]),
+            "payload_encryption": False,
+            "media_params": _parameters(kind, request),
+        }
+    )
+
+
+def _parameters(kind: MediaKind, request: MediaRequest) -> dict[str, Any]:
+    if kind is MediaKind.TRANSCRIPT:
+        return {
+            "transcript": {
+                "content_type": int(MediaContentType.TEXT),
+                "src_language": LANGUAGE_NUMBERS[request.language],
+                "enable_lid": request.detect_language,
+            }
+        }
+    return {
+        "audio": {
+            "content_type": int(MediaContentType.RAW_AUDIO),
+            "sample_rate": _RATE_NUMBERS[request.sample_rate],
+            "channel": 1,
+            "codec": int(MediaPayloadType.L16),
+            "data_opt": _data_option(request),
+            "send_rate": request.send_rate_ms,
+        }
+    }
+
+
+def _data_option(request: MediaRequest) -> int:
+    if request.per_participant:
+        return int(MediaDataOption.AUDIO_MULTI_STREAMS)
+    return int(MediaDataOption.AUDIO_MIXED_STREAM)
+
+
+def confirmed_format(parameters: dict[str, Any] | None, request: MediaRequest) -> AudioFormat:
+    """Read the parameters that the server confirmed; what it leaves out is as it was asked for."""
+    audio = (parameters or {}).get("audio")
+    given: dict[str, Any] = audio if isinstance(audio, dict) else {}
+
+    def number(key: str, otherwise: int) -> int:
+        value = given.get(key)
+        return value if isinstance(value, int) else otherwise
+
+    codec = number("codec", MediaPayloadType.L16)
+    return AudioFormat(
+        codec=MediaPayloadType(codec).name if codec in list(MediaPayloadType) else f"codec_{codec}",
+        rate=SAMPLE_RATES_HZ.get(
+            number("sample_rate", _RATE_NUMBERS[request.sample_rate]), request.sample_rate
+        ),
+        channels=2 if number("channel", 1) == 2 else 1,
+        per_participant=number("data_opt", _data_option(request)) != MediaDataOption.AUDIO_MIXED_STREAM,
+    )
+
+
+def audio_frame(content: Content, sound: AudioFormat) -> AudioFrame | Malformed:
+    """Decode message 14. Mixed audio has user 0 and may lack a name (§10 C26)."""
+    if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP:
+        return Malformed("audio_without_user_or_time")
+    try:
+        data = pybase64.b64decode(content.data, validate=True)
+    except (binascii.Error, ValueError):
+        return Malformed("audio_not_base64")
+    if not data or (sound.codec == "L16" and len(data) % (2 * sound.channels)):
+        return Malformed("audio_partial_sample")
+    return AudioFrame(content.user_id, content.user_name or "", normalised_ms(content.timestamp), data, sound)
+
+
+def transcript_frame(content: Content) -> TranscriptFrame | Malformed:
+    """Decode message 17. Without start and end (before November 2025) the phrase has the time it came with."""
+    if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP or not content.data:
+        return Malformed("transcript_without_user_time_or_text")
+    timestamp = normalised_ms(content.timestamp)
+    start = normalised_ms(content.start_time) if 0 < content.start_time < MAX_TIMESTAMP else timestamp
+    end = normalised_ms(content.end_time) if 0 < content.end_time < MAX_TIMESTAMP else start
+    return TranscriptFrame(
+        user_id=content.user_id,
+        user_name=content.user_name or "",
+        timestamp_ms=timestamp,
+        start_ms=start,
+        end_ms=max(start, end),
+        text=content.data,
+        language=content.language,
+    )
+
+
+class Duplicates:
+    """Remembers what was received in the last minute, so that a replay after a reconnect is not taken twice.
+
+    Audio is the same when user and timestamp are (§7.7), transcripts when the text is, too. A frame that is newer
+    than all before it costs one append; only others are looked up.
+    """
+
+    MAX_USERS = 2000
+    MAX_PHRASES = 1000
+    MAX_TIMES = 12_000  # twice two minutes of 20 ms packets
+
+    def __init__(self) -> None:
+        self._audio: dict[int, array[int]] = {}
+        self._newest: dict[int, int] = {}
+        self._phrases: dict[tuple[int, int, int, str], None] = {}
+
+    @property
+    def users(self) -> int:
+        return len(self._newest)
+
+    def is_new_audio(self, frame: AudioFrame) -> bool:
+        user_id, timestamp = frame.user_id, frame.timestamp_ms
+        newest = self._newest.get(user_id)
+        if newest is None:
+            self._forget_one_user()
+            self._audio[user_id] = array("q")
+        seen = self._audio[user_id]
+        if newest is None or timestamp > newest:
+            self._newest[user_id] = timestamp
+        elif timestamp in seen:
+            return False
+        seen.append(timestamp)
+        # Cut in large pieces: cutting every time would move the whole array every time.
+        if timestamp - seen[0] > 2 * DUPLICATE_HORIZON_MS:
+            horizon = timestamp - DUPLICATE_HORIZON_MS
+            self._audio[user_id] = array("q", [one for one in seen if one >= horizon])
+        elif len(seen) > self.MAX_TIMES:  # a clock that jumped: its times never grow old
+            del seen[: self.MAX_TIMES // 2]
+        return True
+
+    def is_new_transcript(self, frame: TranscriptFrame) -> bool:
+        key = (frame.user_id, frame.start_ms, frame.end_ms, frame.text)
+        if key in self._phrases:
+            return False
+        if len(self._phrases) >= self.MAX_PHRASES:
+            del self._phrases[next(iter(self._phrases))]
+        self._phrases[key] = None
+        return True
+
+    def _forget_one_user(self) -> None:
+        if len(self._newest) >= self.MAX_USERS:
+            oldest = next(iter(self._newest))
+            del self._newest[oldest], self._audio[oldest]
+
+
+class Intake:
+    """Turns the contents of media messages into frames: each one once, what is wrong only counted."""
+
+    def __init__(self, counters: Counter[str]) -> None:
+        self._counters = counters
+        self._duplicates = Duplicates()
+
+    @property
+    def speakers(self) -> int:
+        """How many participants have sent audio."""
+        return self._duplicates.users
+
+    def audio(self, content: Content, sound: AudioFormat) -> AudioFrame | None:
+        frame = audio_frame(content, sound)
+        if isinstance(frame, Malformed):
+            self._counters["malformed_" + frame.kind] += 1
+            return None
+        if not self._duplicates.is_new_audio(frame):
+            self._counters["duplicates"] += 1
+            return None
+        self._counters["audio"] += 1
+        self._counters["bytes"] += len(frame.data)
+        return frame
+
+    def transcript(self, content: Content | None) -> TranscriptFrame | None:
+        frame = transcript_frame(content) if content is not None else Malformed("transcript_without_content")
+        if isinstance(frame, Malformed):
+            self._counters["malformed_" + frame.kind] += 1
+            return None
+        if not self._duplicates.is_new_transcript(frame):
+            self._counters["duplicates"] += 1
+            return None
+        self._counters["transcript"] += 1
+        return frame

@@ -1,0 +1,536 @@
+"""One stream: every rule about its signaling socket and its media sockets.
+
+Inputs are method calls with `now` (monotonic seconds), outputs are actions. Input from the network is never an
+error: what is wrong is counted. The rules are those of protocol.md §5 and §7.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from rtmsd.frames import Event, Item, MediaKind, StreamInfo
+from rtmsd.protocol import media, signaling
+from rtmsd.protocol.actions import (
+    Action,
+    CloseSocket,
+    Deliver,
+    Finished,
+    Note,
+    OpenSocket,
+    Send,
+    Socket,
+    WakeAt,
+)
+from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason, StreamState
+from rtmsd.protocol.coverage import Coverage
+from rtmsd.protocol.link import ANSWER_SECS, CLOSED_HOLD_SECS, SILENCE_SECS, STATUS_DELAYS, Link, Phase
+from rtmsd.protocol.messages import Content, Malformed, Message, decode
+from rtmsd.protocol.signature import handshake_signature
+
+WINDOW_SECS = 60.0
+"""Zoom waits so long for the first connection, and for signaling to come back (§7.1, §8)."""
+
+REASON_SECS = 5.0
+"""How long a stream that Zoom closed without a word may wait for the stop webhook to say why."""
+
+HEARD_LATELY_SECS = 15.0
+"""Keep-alives come every 10 s: a signaling socket that was heard since is alive."""
+
+SIGNALING = "signaling"
+
+_AUDIO = int(MessageType.MEDIA_DATA_AUDIO)
+
+
+class StreamMachine:
+    """Decides for one stream. Every method returns the actions to perform, in order.
+
+    `wall_offset` is what to add to `now` for Unix seconds; `backoff` makes the delays of one outage.
+    """
+
+    def __init__(
+        self,
+        *,
+        info: StreamInfo,
+        server_urls: Sequence[str],
+        client_id: str,
+        client_secret: str,
+        request: media.MediaRequest,
+        allowed_hosts: Sequence[str],
+        backoff: Callable[[], Iterator[float]],
+        wall_offset: float,
+    ) -> None:
+        self.info = info
+        self.request = request
+        self.counters: Counter[str] = Counter()
+        self.refused: dict[MediaKind, tuple[int | None, str]] = {}
+        self.outcome: Finished | None = None
+        self.paused = False
+        self._urls = tuple(server_urls)
+        self._signature = handshake_signature(
+            client_id=client_id, client_secret=client_secret, uuid=info.meeting_uuid, stream_id=info.stream_id
+        )
+        self._allowed_hosts = tuple(allowed_hosts)
+        self._backoff = backoff
+        self._wall_offset = wall_offset
+        self._signaling = Link(SIGNALING, backoff)
+        self._media = {kind: Link(kind.value, backoff) for kind in sorted(request.kinds)}
+        self._links: dict[str, Link] = {
+            SIGNALING: self._signaling,
+            **{one.kind: one for one in self._media.values()},
+        }
+        self._sound = media.confirmed_format(None, request)
+        self._intake = media.Intake(self.counters)
+        self._coverage = Coverage(kinds=request.kinds, started_ms=info.started_ms)
+        self._numbers = 0
+        self._acked = False
+        self._joined = False
+        self._settle_at: float | None = None
+        self._outage_since: float | None = None
+        self._give_up: tuple[float, str, str] | None = None  # when, outcome, detail
+        self._session_stop: int | None = None
+        self._last_failure = ""
+        self._wake: float | None = None
+        self._told = False
+        self._out: list[Action] = []
+
+    # What others may look at
+
+    @property
+    def state(self) -> str:
+        """One word for people: connecting, streaming, paused, reconnecting or ended."""
+        if self.outcome is not None:
+            return "ended"
+        if not self._acked:
+            return "reconnecting" if self._joined else "connecting"
+        if self._coverage.absent:
+            return "reconnecting"
+        return "paused" if self.paused else "streaming"
+
+    @property
+    def speakers(self) -> int:
+        return self._intake.speakers
+
+    @property
+    def healthy(self) -> bool:
+        """Whether signaling is connected, or about to be."""
+        return self._signaling.connected
+
+    # Inputs
+
+    def start(self, now: float) -> list[Action]:
+        """Begin. Called once, first."""
+        self._outage_since = now
+        self._connect(now)
+        return self._done(now)
+
+    def opened(self, socket: Socket, now: float) -> list[Action]:
+        """A connection asked for by OpenSocket is open."""
+        link = self._current(socket)
+        if link is not None and link.phase is Phase.OPENING:
+            link.greeting(now)
+            self._out.append(Send(socket, self._greeting(link)))
+        elif self.outcome is None:
+            self._out.append(CloseSocket(socket))
+        return self._done(now)
+
+    def open_failed(self, socket: Socket, why: str, now: float) -> list[Action]:
+        """A connection asked for by OpenSocket did not come about; `why` is safe to print."""
+        link = self._current(socket)
+        if link is not None and link.phase is Phase.OPENING:
+            self._last_failure = why
+            self._out.append(Note("connection_failed", {"socket": link.kind, "why": why}))
+            self._lost(link, now, close_frame=False)
+        return self._done(now)
+
+    def closed(self, socket: Socket, code: int | None, now: float) -> list[Action]:
+        """A socket is gone: with a Close frame's `code`, or None when the connection just broke."""
+        link = self._current(socket)
+        if link is not None and link.connected:
+            self._out.append(
+                Note("socket_closed", {"socket": link.kind, "code": code, "phase": link.phase.name})
+            )
+            self._lost(link, now, close_frame=code is not None)
+        return self._done(now)
+
+    def received(self, socket: Socket, data: bytes | memoryview, now: float) -> list[Action]:
+        """A whole message came. The way of every frame: keep it short."""
+        link = self._links.get(socket.kind)
+        if link is None or link.number != socket.number or not link.connected:
+            self.counters["late_messages"] += 1
+            return self._done(now)
+        link.heard = now
+        message = decode(data)
+        if isinstance(message, Malformed):
+            self.counters["malformed_" + message.kind] += 1
+            return []
+        if message.msg_type == _AUDIO and message.content is not None:
+            return self._audio(message.content, now)
+        self._message(link, message, now)
+        return self._done(now)
+
+    def woken(self, now: float) -> list[Action]:
+        """The time of the last WakeAt has come. Harmless at any other time."""
+        if self.outcome is None:
+            for link in self._links.values():
+                if link.deadline is not None and link.deadline <= now:
+                    self._overdue(link, now)
+            self._check_joined(now)
+            self._deliver(*self._coverage.settle(now))
+            self._check_give_up(now)
+        return self._done(now)
+
+    def stopped(self, reason: int | None, at_ms: int, now: float) -> list[Action]:
+        """Zoom's stop webhook came."""
+        self._finish("ended", now, reason=reason, end_ms=at_ms or None)
+        return self._done(now)
+
+    def started_again(self, server_urls: Sequence[str], now: float) -> list[Action]:
+        """A start webhook for this stream came again: other URLs mean that Zoom moved it (§7.1)."""
+        if self.outcome is not None:
+            return self._done(now)
+        moved = bool(server_urls) and tuple(server_urls) != self._urls
+        if moved:
+            self._urls = tuple(server_urls)
+        if moved or not self._signaling.connected:
+            self._out.append(Note("start_repeated", {"moved": moved}))
+            self._reconnect_now(now)
+        return self._done(now)
+
+    def interrupted(self, server_urls: Sequence[str], now: float) -> list[Action]:
+        """Zoom's interruption webhook came: connect again, unless Zoom has just been heard (§7.3, §10 C2)."""
+        if self.outcome is None and now - self._signaling.heard > HEARD_LATELY_SECS:
+            self._drop(self._signaling)
+        return self.started_again(server_urls, now)
+
+    def leave(self, now: float) -> list[Action]:
+        """We stop, the stream does not: close the sockets without a word to Zoom and without a StreamEnd (§5.7)."""
+        if self.outcome is None:
+            self._close_all()
+            self.outcome = Finished("left", self._media_now(now))
+        return self._done(now)
+
+    # Frames
+
+    def _audio(self, content: Content, now: float) -> list[Action]:
+        frame = self._intake.audio(content, self._sound)
+        if frame is None:
+            return []
+        self._coverage.arrived(frame.timestamp_ms, (now + self._wall_offset) * 1000)
+        if not self._coverage.judging:
+            return [Deliver(frame)]
+        self._deliver(*self._coverage.frame(MediaKind.AUDIO, frame.timestamp_ms), frame)
+        return self._done(now)
+
+    # Messages
+
+    def _message(self, link: Link, message: Message, now: float) -> None:
+        match message.msg_type:
+            case MessageType.KEEP_ALIVE_REQ:
+                self._out.append(Send(link.socket, signaling.keep_alive_reply(message)))
+            case MessageType.SIGNALING_HAND_SHAKE_RESP if link is self._signaling:
+                if link.phase is Phase.GREETING:
+                    self._signaling_answer(message, now)
+            case MessageType.DATA_HAND_SHAKE_RESP if link is not self._signaling:
+                if link.phase is Phase.GREETING:
+                    self._media_answer(link, message, now)
+            case MessageType.MEDIA_DATA_TRANSCRIPT:
+                if frame := self._intake.transcript(message.content):
+                    self._deliver(frame)
+            case MessageType.EVENT_UPDATE:
+                self._event(message, now)
+            case MessageType.STREAM_STATE_UPDATE:
+                self._stream_state(message, now)
+            case MessageType.SESSION_STATE_UPDATE:
+                self._session_state(message, now)
+            case other:
+                self.counters[f"unhandled_message_{other}" if 0 <= other < 64 else "unhandled_message"] += 1
+
+    def _signaling_answer(self, message: Message, now: float) -> None:
+        link = self._signaling
+        urls = message.media_server.server_urls if message.media_server else {}
+        status = message.status_code if message.status_code is not None else (0 if urls else -1)
+        if status != StatusCode.STATUS_OK:
+            if self._may_try_again(link, status, now):
+                return
+            detail = "" if status >= 0 else "the answer had neither a status nor media URLs"
+            self._finish("rejected", now, status=status, detail=detail)
+            return
+        link.live(now)
+        self.refused.clear()
+        self._settle_at = now + ANSWER_SECS
+        for kind, one in self._media.items():
+            one.refusals = one.status_tries = 0
+            self._open_media(kind, one, urls.get(media.URL_KEYS[kind], ""), now)
+        self._check_joined(now)
+
+    def _open_media(self, kind: MediaKind, link: Link, url: str, now: float) -> None:
+        link.url = url
+        if not url:
+            self._refuse(link, None, "no_url", now)
+        elif problem := signaling.url_problem(url, self._allowed_hosts):
+            self._refuse(link, None, f"bad_url: the server URL {problem}", now)
+        else:
+            self._open(link, now)
+
+    def _media_answer(self, link: Link, message: Message, now: float) -> None:
+        status = message.status_code or 0
+        if status != StatusCode.STATUS_OK:
+            if not self._may_try_again(link, status, now):
+                self._drop(link)
+                self._refuse(link, status, "status", now)
+        else:
+            if link.kind == MediaKind.AUDIO:
+                self._sound = media.confirmed_format(message.media_params, self.request)
+            link.live(now)
+            self._deliver(*self._coverage.live(MediaKind(link.kind), self._wall_ms(now), now))
+            if self._acked:  # a medium that came late or back needs its own (§10 C18)
+                self._out.append(Send(self._signaling.socket, signaling.ready_ack(self.info.stream_id)))
+        self._check_joined(now)
+
+    def _check_joined(self, now: float) -> None:
+        """Acknowledge once every medium is accepted, refused or late, and at least one is accepted."""
+        if self._acked or self._signaling.phase is not Phase.LIVE or self._settle_at is None:
+            return
+        links = self._media.values()
+        if all(one.phase is Phase.REFUSED for one in links):
+            self._finish("no_media", now, detail="; ".join(cause for _, cause in self.refused.values()))
+        elif (all(one.settled for one in links) or now >= self._settle_at) and any(
+            one.phase is Phase.LIVE for one in links
+        ):
+            self._acked = True
+            self._outage_since = None
+            socket = self._signaling.socket
+            self._out.append(Send(socket, signaling.ready_ack(self.info.stream_id)))
+            self._out.append(Send(socket, signaling.subscription()))
+            if not self._joined:
+                self._joined = True
+                self._deliver(Event("stream_joined", self._media_now(now)))
+
+    def _event(self, message: Message, now: float) -> None:
+        found = signaling.events(message.event, now_ms=self._media_now(now)) if message.event else []
+        if not found:
+            self.counters["unhandled_events"] += 1
+        for event in found:
+            self._deliver(event)
+            if event.name == "media_interrupted":
+                for link in self._media.values():
+                    if link.phase is Phase.WAITING:
+                        link.wait(now, 0.0)
+
+    def _stream_state(self, message: Message, now: float) -> None:
+        state = signaling.number_of(StreamState, message.state)
+        if state is None:
+            self.counters["malformed_message_8"] += 1
+            return
+        event = signaling.stream_event(state, message, now_ms=self._media_now(now))
+        self._deliver(event)
+        if state == StreamState.TERMINATED:
+            reason = signaling.number_of(StopReason, _reason(message))
+            self._finish("ended", now, reason=reason or self._session_stop, end_ms=event.timestamp_ms)
+
+    def _session_state(self, message: Message, now: float) -> None:
+        event = signaling.session_event(message, now_ms=self._media_now(now))
+        if event is None:
+            self.counters["unhandled_session_states"] += 1
+            return
+        state = signaling.number_of(SessionState, message.state)
+        self.paused = state == SessionState.PAUSED
+        if state == SessionState.STOPPED:
+            self._session_stop = signaling.number_of(StopReason, _reason(message))
+        self._deliver(event)
+
+    # Connections
+
+    def _connect(self, now: float) -> None:
+        url, problem = signaling.choose_url(self._urls, self._allowed_hosts)
+        if url is None:
+            self._finish("bad_url", now, detail=problem)
+        else:
+            self._signaling.url = url
+            self._open(self._signaling, now)
+
+    def _open(self, link: Link, now: float) -> None:
+        self._numbers += 1
+        link.opening(self._numbers, now)
+        self._out.append(OpenSocket(link.socket, link.url))
+
+    def _greeting(self, link: Link) -> bytes:
+        ids = {"uuid": self.info.meeting_uuid, "stream_id": self.info.stream_id, "signature": self._signature}
+        if link is self._signaling:
+            return signaling.handshake(**ids, sequence=1)
+        return media.handshake(MediaKind(link.kind), self.request, **ids, sequence=1)
+
+    def _may_try_again(self, link: Link, status: int, now: float) -> bool:
+        if status not in media.RETRY_STATUSES or link.status_tries >= len(STATUS_DELAYS):
+            return False
+        delay = STATUS_DELAYS[link.status_tries]
+        link.status_tries += 1
+        self._drop(link)
+        link.wait(now, delay)
+        self._out.append(Note("handshake_postponed", {"socket": link.kind, "status": status, "secs": delay}))
+        return True
+
+    def _refuse(self, link: Link, status: int | None, cause: str, now: float) -> None:
+        kind = MediaKind(link.kind)
+        link.rest(Phase.REFUSED)
+        self.refused[kind] = (status, cause)
+        self._deliver(
+            Event(
+                "media_refused",
+                self._media_now(now),
+                details={"media": link.kind, "status": status, "cause": cause},
+            )
+        )
+
+    def _lost(self, link: Link, now: float, *, close_frame: bool) -> None:
+        """A socket is gone or never came: decide when to try again (§7.3)."""
+        was_live = link.phase is Phase.LIVE
+        if was_live:
+            self._deliver(Event("socket_lost", self._media_now(now), details={"socket": link.kind}))
+        if link is self._signaling:
+            self._signaling_lost(now, was_live=was_live)
+        elif was_live:
+            self._coverage.lost(MediaKind(link.kind), self._wall_ms(now))
+        if close_frame and not was_live:
+            self._turned_away(link, now)
+        elif close_frame and was_live and link is self._signaling and self._session_stop is not None:
+            self._finish("ended", now, reason=self._session_stop)
+        else:
+            link.wait(now, CLOSED_HOLD_SECS if close_frame and was_live else None)
+
+    def _signaling_lost(self, now: float, *, was_live: bool) -> None:
+        """Without signaling the media sockets are nothing: all will be made anew."""
+        for kind, one in self._media.items():
+            if one.phase is Phase.LIVE:
+                self._coverage.lost(kind, self._wall_ms(now))
+            self._drop(one)
+        self._acked = False
+        self._settle_at = None
+        if was_live and self._outage_since is None:
+            self._outage_since = now
+
+    def _turned_away(self, link: Link, now: float) -> None:
+        """A Close frame where an answer was due means credentials or eligibility, not the network (§5.2)."""
+        link.refusals += 1
+        if link.refusals < 2:
+            link.wait(now, CLOSED_HOLD_SECS)
+        elif link is self._signaling:
+            link.rest()
+            self._give_up = (now + REASON_SECS, "silent_end" if self._joined else "refused", "")
+        else:
+            self._refuse(link, None, "closed_before_answer", now)
+            self._check_joined(now)
+
+    def _drop(self, link: Link) -> None:
+        if link.connected:
+            self._out.append(CloseSocket(link.socket))
+        link.rest()
+
+    def _close_all(self) -> None:
+        for link in self._links.values():
+            self._drop(link)
+
+    def _reconnect_now(self, now: float) -> None:
+        was_live = self._signaling.phase is Phase.LIVE
+        self._signaling_lost(now, was_live=was_live)
+        self._drop(self._signaling)
+        self._outage_since = now
+        self._give_up = None
+        self._connect(now)
+
+    # Time
+
+    def _overdue(self, link: Link, now: float) -> None:
+        if link.phase is Phase.WAITING:
+            if link is self._signaling:
+                self._connect(now)
+            elif self._signaling.phase is Phase.LIVE:
+                self._open(link, now)
+            else:
+                link.rest()
+        elif link.phase is Phase.LIVE and link.heard + SILENCE_SECS > now:
+            link.deadline = link.heard + SILENCE_SECS
+        else:
+            why = {
+                Phase.OPENING: f"no connection within {ANSWER_SECS:.0f} s",
+                Phase.GREETING: f"no answer to the handshake within {ANSWER_SECS:.0f} s",
+            }.get(link.phase, f"nothing came for {SILENCE_SECS:.0f} s")
+            self._last_failure = why
+            self._out.append(Note("socket_silent", {"socket": link.kind, "why": why}))
+            self._out.append(CloseSocket(link.socket))
+            self._lost(link, now, close_frame=False)
+
+    def _check_give_up(self, now: float) -> None:
+        if self.outcome is None and self._give_up is not None and now >= self._give_up[0]:
+            self._finish(self._give_up[1], now, detail=self._give_up[2])
+        if self.outcome is None and self._outage_since is not None and self._give_up is None:
+            if now >= self._outage_since + WINDOW_SECS:
+                self._close_all()
+                outcome = "lost" if self._joined else "unreachable"
+                wait = REASON_SECS if self._joined else 0.0
+                self._give_up = (now + wait, outcome, self._last_failure)
+                self._check_give_up(now)
+
+    def _next_wake(self, now: float) -> float | None:
+        times = [link.deadline for link in self._links.values() if link.deadline is not None]
+        if self._settle_at is not None and not self._acked and self._settle_at > now:
+            times.append(self._settle_at)
+        if self._give_up is not None:
+            times.append(self._give_up[0])
+        elif self._outage_since is not None:
+            times.append(self._outage_since + WINDOW_SECS)
+        if (settle := self._coverage.next_settle()) is not None:
+            times.append(settle)
+        return min(times, default=None)
+
+    def _done(self, now: float) -> list[Action]:
+        """Hand over what is to be done, with the next time to be woken if it changed."""
+        wake = None if self.outcome is not None else self._next_wake(now)
+        if wake != self._wake:
+            self._wake = wake
+            self._out.append(WakeAt(wake))
+        if self.outcome is not None and not self._told:
+            self._told = True
+            self._out.append(self.outcome)
+        done, self._out = self._out, []
+        return done
+
+    # Ends
+
+    def _finish(
+        self,
+        outcome: str,
+        now: float,
+        *,
+        reason: int | None = None,
+        status: int | None = None,
+        detail: str = "",
+        end_ms: int | None = None,
+    ) -> None:
+        if self.outcome is not None:
+            return
+        self._close_all()
+        end_ms = end_ms or self._media_now(now)
+        self._deliver(*self._coverage.end(end_ms))
+        self.outcome = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
+
+    # Small things
+
+    def _current(self, socket: Socket) -> Link | None:
+        link = self._links.get(socket.kind)
+        return link if link is not None and link.number == socket.number and self.outcome is None else None
+
+    def _deliver(self, *items: Item) -> None:
+        self._out.extend(Deliver(one) for one in items)
+
+    def _wall_ms(self, now: float) -> float:
+        return (now + self._wall_offset) * 1000
+
+    def _media_now(self, now: float) -> int:
+        return self._coverage.media_ms(self._wall_ms(now))
+
+
+def _reason(message: Message) -> int | str | None:
+    """Docs say `reason` in one place and `stop_reason` in another (§10 C11)."""
+    return message.reason if message.reason is not None else message.stop_reason

@@ -1,0 +1,1 @@
+"""Sockets to Zoom: what the protocol decided is done here."""

@@ -1,0 +1,158 @@
+"""Does what a StreamMachine decides: sockets, timers, deliveries of one stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from rtmsd.frames import Item
+from rtmsd.protocol.actions import (
+    Action,
+    CloseSocket,
+    Deliver,
+    Finished,
+    Note,
+    OpenSocket,
+    Send,
+    Socket,
+    WakeAt,
+)
+from rtmsd.protocol.stream import StreamMachine
+from rtmsd.runtime.clock import Clock
+from rtmsd.streams.transport import ConnectError, Connection, connect
+
+Log = structlog.stdlib.BoundLogger
+
+
+class StreamDriver:
+    """Runs one stream. `deliver` must return at once and not fail: it is called from the socket readers."""
+
+    def __init__(
+        self,
+        machine: StreamMachine,
+        *,
+        tls: ssl.SSLContext,
+        deliver: Callable[[Item], None],
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._machine = machine
+        self._tls = tls
+        self._deliver = deliver
+        self._clock = clock
+        self._log = log
+        self._connections: dict[Socket, Connection] = {}
+        self._connecting: dict[Socket, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._over: asyncio.Future[Finished] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> Finished:
+        """Join the stream and stay with it until it is over; return how it ended.
+
+        An exception from the machine is our bug: it comes out here and no other stream notices. When cancelled,
+        the sockets are closed without a word to Zoom.
+        """
+        self._over = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                try:
+                    self.tell(lambda now: self._machine.start(now))
+                    return await self._over
+                finally:
+                    self._release()
+        finally:
+            self._tasks = None
+
+    def tell(self, change: Callable[[float], Sequence[Action]]) -> None:
+        """Give the machine an input and do what it answers. Synchronous; does nothing once the stream is over."""
+        if self._over is None or self._over.done():
+            return
+        try:
+            self._perform(change(self._clock.monotonic()))
+        except Exception as error:  # noqa: BLE001  # supervision: run() raises it, other streams go on
+            if not self._over.done():
+                self._over.set_exception(error)
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            # In order of frequency.
+            if type(action) is Deliver:
+                self._deliver(action.item)
+            elif type(action) is Send:
+                if connection := self._connections.get(action.socket):
+                    connection.send(action.data)
+            elif type(action) is WakeAt:
+                self._wake_at(action.at)
+            elif type(action) is OpenSocket:
+                assert self._tasks is not None
+                self._connecting[action.socket] = self._tasks.create_task(self._connect(action))
+            elif type(action) is CloseSocket:
+                self._close(action.socket)
+            elif type(action) is Note:
+                self._log.info(action.name.replace("_", " "), **action.details)
+            elif type(action) is Finished:
+                assert self._over is not None
+                self._over.set_result(action)
+
+    async def _connect(self, action: OpenSocket) -> None:
+        socket, machine = action.socket, self._machine
+        try:
+            connection = await connect(
+                action.url,
+                tls=self._tls,
+                on_message=lambda data: self._message(socket, data),
+                on_closed=lambda code: self._closed(socket, code),
+            )
+        except ConnectError as error:
+            why = str(error)
+            self.tell(lambda now: machine.open_failed(socket, why, now))
+        else:
+            self._connections[socket] = connection
+            self.tell(lambda now: machine.opened(socket, now))
+        finally:
+            self._connecting.pop(socket, None)
+
+    def _message(self, socket: Socket, data: bytes | memoryview) -> None:
+        """The way of every frame: as `tell`, without the detour."""
+        over = self._over
+        if over is None or over.done():
+            return
+        try:
+            self._perform(self._machine.received(socket, data, self._clock.monotonic()))
+        except Exception as error:  # noqa: BLE001  # supervision, as in `tell`
+            if not over.done():
+                over.set_exception(error)
+
+    def _closed(self, socket: Socket, code: int | None) -> None:
+        self._connections.pop(socket, None)
+        self.tell(lambda now: self._machine.closed(socket, code, now))
+
+    def _close(self, socket: Socket) -> None:
+        if task := self._connecting.pop(socket, None):
+            task.cancel()
+        if connection := self._connections.pop(socket, None):
+            connection.close()
+
+    def _wake_at(self, at: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            delay = max(0.0, at - self._clock.monotonic())
+            # A timer may come a little early: never ask the machine before its time.
+            self._timer = asyncio.get_running_loop().call_later(delay + 0.001, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.tell(lambda now: self._machine.woken(now))
+
+    def _release(self) -> None:
+        self._wake_at(None)
+        for socket in [*self._connecting, *self._connections]:
+            with contextlib.suppress(OSError):
+                self._close(socket)

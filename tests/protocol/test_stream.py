@@ -1,0 +1,453 @@
+"""The rules of one stream, each driven by hand."""
+
+import pytest
+
+from rtmsd.frames import AudioFrame, Event, Gap, MediaKind, TranscriptFrame
+from rtmsd.protocol.stream import StreamMachine
+
+from .bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
+
+AUDIO_ONLY = frozenset({MediaKind.AUDIO})
+
+
+def test_the_happy_path_sends_what_zoom_documents() -> None:
+    """Handshake, one per medium, one ACK when all are accepted, then the subscription."""
+    bench = Bench()
+    bench.join()
+    assert bench.sent_types() == [1, 7, 5]
+    (_, hello), *_ = bench.sent
+    assert hello == {
+        "msg_type": 1,
+        "protocol_version": 1,
+        "sequence": 1,
+        "meeting_uuid": INFO.meeting_uuid,
+        "rtms_stream_id": INFO.stream_id,
+        "signature": "d795f32e24bfdb9a6849f6e146dc148369cb91899a887a16e83360b217649020",
+        "buffer_data": True,
+    }
+    media = {socket.kind: message for socket, message in bench.sent if message["msg_type"] == 3}
+    assert media["audio"]["media_type"] == 1 and media["transcript"]["media_type"] == 8
+    assert media["audio"]["media_params"] == {
+        "audio": {
+            "content_type": 2,
+            "sample_rate": 1,
+            "channel": 1,
+            "codec": 1,
+            "data_opt": 2,
+            "send_rate": 100,
+        }
+    }
+    assert media["transcript"]["media_params"] == {
+        "transcript": {"content_type": 5, "src_language": 9, "enable_lid": True}
+    }
+    assert bench.machine.state == "streaming"
+
+
+def test_audio_arrives_as_confirmed() -> None:
+    """The server's parameters decide the format, not ours."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.start()
+    bench.opened("signaling")
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": URLS}})
+    bench.opened("audio")
+    confirmed = {"audio": {"sample_rate": 3, "channel": 2, "codec": 1, "data_opt": 1}}
+    bench.receive("audio", {"msg_type": 4, "status_code": 0, "media_params": confirmed})
+    bench.audio(WALL_MS)
+    frame = bench.items[-1]
+    assert isinstance(frame, AudioFrame)
+    assert (frame.format.rate, frame.format.channels, frame.format.per_participant) == (48_000, 2, False)
+    assert frame.data == b"\x01\x00" * 1600 and frame.timestamp_ms == WALL_MS
+
+
+@pytest.mark.parametrize("kind", ["signaling", "audio", "transcript"])
+@pytest.mark.parametrize(
+    "request_fields",
+    [
+        {"sequence": 7, "timestamp": 1727384349123},
+        {"timestamp": 5},
+        {"sequence": 9},
+        {"sequence": 1, "timestamp": 2, "content": 3},
+    ],
+)
+def test_keep_alives_are_echoed_on_their_socket(kind: str, request_fields: dict[str, int]) -> None:
+    """Every keep-alive is answered with just what it had, even one with a broken rest."""
+    bench = Bench()
+    bench.join()
+    bench.receive(kind, {"msg_type": 12} | request_fields)  # the bench checks the answer
+
+
+def test_duplicates_are_removed() -> None:
+    """The same user and timestamp is delivered once; another user's is another frame."""
+    bench = Bench()
+    bench.join()
+    for timestamp in (WALL_MS, WALL_MS + 100, WALL_MS, WALL_MS + 50, WALL_MS + 100):
+        bench.audio(timestamp)
+    bench.audio(WALL_MS, user_id=7)
+    frames = [
+        (item.user_id, item.timestamp_ms - WALL_MS) for item in bench.items if isinstance(item, AudioFrame)
+    ]
+    assert frames == [(16778240, 0), (16778240, 100), (16778240, 50), (7, 0)]
+    assert bench.machine.counters["duplicates"] == 2
+
+
+def test_transcripts_have_their_times() -> None:
+    """A phrase has its real start and end, and comes once."""
+    bench = Bench()
+    bench.join()
+    content = {
+        "user_id": "16778240",
+        "user_name": "Ann",
+        "timestamp": WALL_MS,
+        "start_time": WALL_MS,
+        "end_time": WALL_MS + 900,
+        "data": "Hi",
+        "language": 9,
+    }
+    for _ in range(2):
+        bench.receive("transcript", {"msg_type": 17, "content": content})
+    assert [item for item in bench.items if isinstance(item, TranscriptFrame)] == [
+        TranscriptFrame(16778240, "Ann", WALL_MS, WALL_MS, WALL_MS + 900, "Hi", 9)
+    ]
+
+
+def test_a_refused_medium_is_explained_and_the_rest_goes_on() -> None:
+    """One refusal does not fail the join, as it does with Zoom's own client."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": URLS}})
+    bench.opened("audio")
+    bench.opened("transcript")
+    bench.receive("transcript", {"msg_type": 4, "status_code": 12, "reason": "no scope"})
+    assert 7 not in bench.sent_types()
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    assert bench.sent_types() == [1, 7, 5]
+    assert bench.machine.refused == {MediaKind.TRANSCRIPT: (12, "status")}
+    assert "media_refused" in bench.events()
+
+
+def test_a_late_medium_does_not_hold_up_the_rest() -> None:
+    """After 10 s the ACK goes out without the silent medium; when it comes, it is acknowledged, too."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": URLS}})
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    bench.later(9.9)
+    assert 7 not in bench.sent_types()
+    bench.later(0.2)
+    assert bench.sent_types() == [1, 7, 5]
+    bench.later(1.0)  # the silent one is tried again
+    bench.opened("transcript")
+    bench.receive("transcript", {"msg_type": 4, "status_code": 0})
+    assert bench.sent_types() == [1, 7, 5, 7]
+
+
+def test_no_medium_at_all_ends_the_stream() -> None:
+    """A stream whose every medium is refused ends with an outcome of its own."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": {}}})
+    assert bench.finished is not None and bench.finished.outcome == "no_media"
+
+
+def test_media_urls_outside_the_allowed_hosts_are_refused() -> None:
+    """A media URL is checked as the signaling URL is."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    urls = URLS | {"audio": "wss://evil.example/audio"}
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": urls}})
+    assert set(bench.live) == {"signaling", "transcript"}
+    assert "evil.example" in bench.machine.refused[MediaKind.AUDIO][1]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "wss://evil.example",
+        "ws://a.zoom.us",
+        "https://a.zoom.us",
+        "wss://u:p@a.zoom.us",
+        "wss://zoom.us.evil.example",
+        "wss://[::1",
+        "wss://zoom.us",
+    ],
+)
+def test_a_signaling_url_outside_the_allowed_hosts_is_never_opened(url: str) -> None:
+    """Nothing is connected to, and the outcome says so."""
+    bench = Bench(urls=[url] if url else [])
+    bench.start()
+    assert bench.finished is not None and bench.finished.outcome == "bad_url" and not bench.urls
+
+
+def test_a_close_before_the_answer_is_tried_once_more_only() -> None:
+    """Wrong credentials look like this: one more try, then wait for the reason, then the outcome."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.closed("signaling", 1000)
+    bench.later(3.0)
+    bench.opened("signaling")
+    bench.closed("signaling", 1000)
+    bench.later(4.0)
+    assert bench.finished is None and not bench.live
+    bench.later(60.0)
+    assert bench.finished is not None and bench.finished.outcome == "refused"
+    assert len(bench.urls) == 2
+
+
+def test_the_stop_webhook_names_the_reason_of_a_close() -> None:
+    """Stop reason 18 arrives a second after the close: no second try is made."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.closed("signaling", 1000)
+    bench.later(1.0)
+    bench.do(bench.machine.stopped(18, bench.wall_ms, bench.now))
+    assert bench.finished is not None and (bench.finished.outcome, bench.finished.reason) == ("ended", 18)
+    assert len(bench.urls) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(3, 1), (2, 1), (8, 4), (45, 4)])
+def test_signaling_statuses_are_final_or_waited_for(status: int, tries: int) -> None:
+    """Only a lingering old socket and Zoom's own faults are tried again: after 1.5, 3 and 6 s."""
+    bench = Bench()
+    bench.start()
+    for _ in range(10):
+        if "signaling" not in bench.live:
+            bench.later(6.0)
+        if bench.finished is not None:
+            break
+        bench.opened("signaling")
+        bench.receive("signaling", {"msg_type": 2, "status_code": status, "reason": ""})
+    assert bench.finished is not None and (bench.finished.outcome, bench.finished.status) == (
+        "rejected",
+        status,
+    )
+    assert len(bench.urls) == tries
+
+
+def test_no_connection_within_the_window_is_unreachable() -> None:
+    """After Zoom's 60 s nobody waits for us any more; the last failure is told."""
+    bench = Bench()
+    bench.start()
+    for _ in range(20):
+        if "signaling" in bench.live:
+            bench.open_failed("signaling", "no connection (refused)")
+        bench.later(5.0)
+    assert bench.finished is not None and bench.finished.outcome == "unreachable"
+    assert bench.finished.detail == "no connection (refused)"
+
+
+def test_a_lost_media_socket_alone_is_reopened() -> None:
+    """The signaling socket stays, the medium is greeted again and acknowledged again."""
+    bench = Bench()
+    bench.join()
+    signaling = bench.live["signaling"]
+    bench.closed("audio")
+    bench.later(0.6)
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    assert bench.live["signaling"] == signaling
+    assert bench.sent_types() == [1, 7, 5, 7]
+
+
+def test_lost_signaling_reopens_everything() -> None:
+    """All sockets anew, then the ACK and the subscription again, which Zoom's own client forgets."""
+    bench = Bench()
+    bench.join()
+    bench.closed("signaling")
+    assert not bench.live
+    bench.later(0.6)
+    bench.greet()
+    assert bench.sent_types() == [1, 7, 5, 1, 7, 5]
+    assert bench.machine.state == "reconnecting"  # until it is known what was missed
+    bench.later(3.0)
+    assert bench.machine.state == "streaming"
+
+
+def test_what_is_replayed_is_no_gap() -> None:
+    """Audio that Zoom kept for us fills the hole; nothing is ledgered."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.join()
+    bench.later(1.0)
+    bench.audio(bench.wall_ms - 100)
+    lost = bench.wall_ms
+    bench.closed("audio")
+    bench.later(5.0)
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    for timestamp in range(lost, bench.wall_ms, 100):
+        bench.audio(timestamp)
+    bench.later(5.0)
+    assert bench.gaps() == []
+
+
+def test_what_is_not_replayed_is_a_gap() -> None:
+    """From the loss of the socket to its return, in the meeting's time."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.join()
+    bench.later(1.0)
+    bench.audio(bench.wall_ms - 100)
+    lost = bench.wall_ms
+    bench.closed("audio")
+    bench.later(5.0)
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    back = bench.wall_ms
+    bench.later(5.0)
+    assert bench.gaps() == [Gap("socket_down", lost - 100, back - 100, MediaKind.AUDIO)]
+
+
+def test_what_was_never_there_is_a_gap() -> None:
+    """A medium that was wanted and never came is ledgered from the start to the end."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.receive(
+        "signaling",
+        {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": {"audio": URLS["audio"]}}},
+    )
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    bench.later(10.0)
+    bench.receive("signaling", {"msg_type": 8, "state": 4, "reason": 6, "timestamp": WALL_MS + 10_000})
+    assert bench.gaps() == [Gap("not_delivered", WALL_MS, WALL_MS + 10_000, MediaKind.TRANSCRIPT)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"state": 4, "reason": 6},
+        {"state": "TERMINATED", "reason": "STOP_BC_MEETING_ENDED"},
+        {"state": "4", "stop_reason": "6"},
+    ],
+)
+def test_terminated_ends_the_stream(message: dict[str, object]) -> None:
+    """State TERMINATED closes every socket, with its reason as number or name."""
+    bench = Bench()
+    bench.join()
+    bench.receive("signaling", {"msg_type": 8, "timestamp": WALL_MS + 5} | message)
+    assert bench.finished is not None
+    assert (bench.finished.outcome, bench.finished.reason, bench.finished.end_ms) == ("ended", 6, WALL_MS + 5)
+
+
+def test_pause_and_resume_are_events() -> None:
+    """A pause is known to the sinks and to the page, and costs no connection."""
+    bench = Bench()
+    bench.join()
+    bench.receive("signaling", {"msg_type": 9, "rtms_session_id": "s", "state": 3, "timestamp": WALL_MS + 1})
+    assert bench.machine.state == "paused"
+    bench.receive("signaling", {"msg_type": 9, "rtms_session_id": "s", "state": 4, "timestamp": WALL_MS + 2})
+    assert bench.machine.state == "streaming"
+    assert bench.items[-2:] == [
+        Event("session_paused", WALL_MS + 1, details={"session_id": "s"}),
+        Event("session_resumed", WALL_MS + 2, details={"session_id": "s"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"event_type": 2, "user_id": 5, "user_name": "Ann"}, [("active_speaker_changed", 5, "Ann")]),
+        (
+            {"event_type": 3, "participants": [{"user_id": 5, "user_name": "Ann"}, {"user_id": "6"}]},
+            [("participant_joined", 5, "Ann"), ("participant_joined", 6, None)],
+        ),
+        (
+            {"event_type": 4, "participants": [5, {"user_id": 6}]},
+            [("participant_left", 5, None), ("participant_left", 6, None)],
+        ),
+        ({"event_type": 1}, [("first_packet", None, None)]),
+        ({"event_type": 99}, []),
+    ],
+)
+def test_events_in_every_form(body: dict[str, object], expected: list[tuple[object, ...]]) -> None:
+    """Participants come as objects or bare ids; unknown events are only counted."""
+    bench = Bench()
+    bench.join()
+    before = len(bench.items)
+    bench.receive("signaling", {"msg_type": 6, "event": body | {"timestamp": WALL_MS}})
+    events = [item for item in bench.items[before:] if isinstance(item, Event)]
+    assert [(event.name, event.user_id, event.user_name) for event in events] == expected
+
+
+def test_silence_for_65_seconds_is_a_lost_socket() -> None:
+    """Neither data nor keep-alives: the socket is dead, whatever TCP thinks."""
+    bench = Bench()
+    bench.join()
+    old = bench.live["audio"]
+    for _ in range(7):
+        bench.later(10.0)
+        bench.receive("signaling", {"msg_type": 12, "sequence": 1, "timestamp": 1})
+        bench.receive("transcript", {"msg_type": 12, "sequence": 1, "timestamp": 1})
+    assert bench.live.get("audio") != old and "audio" in bench.live
+
+
+def test_a_repeated_start_is_a_duplicate_or_a_move() -> None:
+    """The same URL with living sockets is nothing; another URL moves the stream."""
+    bench = Bench()
+    bench.join()
+    sockets = dict(bench.live)
+    bench.do(bench.machine.started_again([HOST], bench.now))
+    assert bench.live == sockets
+    bench.do(bench.machine.started_again(["wss://zoomiad2.iad.zoom.us"], bench.now))
+    assert set(bench.live) == {"signaling"}
+    assert bench.urls[bench.live["signaling"]] == "wss://zoomiad2.iad.zoom.us"
+    bench.greet()
+    assert bench.sent_types() == [1, 7, 5, 1, 7, 5]
+
+
+def test_leaving_says_nothing_and_ends_nothing() -> None:
+    """When we stop, the sockets close and no item says that the stream is over."""
+    bench = Bench()
+    bench.join()
+    before = list(bench.items)
+    bench.do(bench.machine.leave(bench.now))
+    assert bench.finished is not None and bench.finished.outcome == "left" and bench.items == before
+
+
+@pytest.mark.parametrize(
+    ("data", "counter"),
+    [
+        (b"", "malformed_not_json"),
+        (b"\xff\xfe", "malformed_not_json"),
+        (b'{"msg_type":14', "malformed_not_json"),
+        (b"[1]", "malformed_no_msg_type"),
+        (b'{"msg_type":"audio"}', "malformed_no_msg_type"),
+        (b'{"msg_type":99}', "unhandled_message"),
+        (b'{"msg_type":14,"content":{"user_id":1,"timestamp":5,"data":"%%%"}}', "malformed_audio_not_base64"),
+        (b'{"msg_type":14,"content":{"user_id":1,"timestamp":5,"data":"AAA="}}', "audio"),
+        (
+            b'{"msg_type":14,"content":{"user_id":1,"timestamp":5,"data":"AA=="}}',
+            "malformed_audio_partial_sample",
+        ),
+        (b'{"msg_type":14,"content":{"user_id":1,"data":"AAA="}}', "malformed_audio_without_user_or_time"),
+        (b'{"msg_type":14,"content":{"user_id":"x","timestamp":5,"data":"AAA="}}', "malformed_message_14"),
+        (b'{"msg_type":14,"content":{"user_id":1,"timestamp":1e300,"data":"AAA="}}', "malformed_message_14"),
+        (
+            b'{"msg_type":14,"content":{"user_id":1,"timestamp":99999999999999999999,"data":"AAA="}}',
+            "malformed_audio_without_user_or_time",
+        ),
+        (b'{"msg_type":6}', "unhandled_events"),
+        (b'{"msg_type":8,"state":"NONSENSE"}', "malformed_message_8"),
+    ],
+)
+def test_bad_messages_are_counted_and_the_stream_goes_on(data: bytes, counter: str) -> None:
+    """Each kind of bad message has its counter, and nothing else happens."""
+    bench = Bench()
+    bench.join()
+    sockets = dict(bench.live)
+    bench.receive("audio", data)
+    assert bench.machine.counters[counter] == 1, bench.machine.counters
+    assert bench.live == sockets and bench.finished is None
+
+
+def test_the_secret_is_not_kept() -> None:
+    """Nothing that could be printed holds the client secret."""
+    machine: StreamMachine = Bench(kinds=BOTH).machine
+    assert "demo_client_secret" not in repr(vars(machine))
