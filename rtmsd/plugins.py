@@ -44,7 +44,7 @@ def _add(plugins: Plugins, point: EntryPoint) -> None:
         manager.register(point.load(), name=point.name)
         manager.check_pending()
         offers = manager.hook.rtmsd_sink_types()
-    except Exception as error:  # noqa: BLE001  # whatever a plugin's import raises is that plugin's fault only
+    except Exception as error:  # whatever a plugin's import raises is that plugin's fault only
         raise PluginError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
     for sink_type in (one for offer in offers for one in offer):
         _vet(sink_type, where, plugins)

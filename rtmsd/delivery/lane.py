@@ -124,7 +124,7 @@ class Lane:
         """Drop the oldest frames until `size` fits; False when there are none left to drop."""
         kept: list[Item] = []
         losses = Losses("lane_full")
-        while self._items and self._bytes + size > self._limit:
+        while self._items and self._bytes + size + losses.weight > self._limit:
             oldest = self._items.popleft()
             if isinstance(oldest, AudioFrame | TranscriptFrame):
                 self._bytes -= item_bytes(oldest)
@@ -172,6 +172,11 @@ class Losses:
 
     def __bool__(self) -> bool:
         return bool(self._spans)
+
+    @property
+    def weight(self) -> int:
+        """What the gaps will weigh in a queue."""
+        return len(self._spans) * _ITEM_BYTES
 
     def add(self, item: Item) -> bool:
         """Note a lost frame; False for other items, which have no span."""

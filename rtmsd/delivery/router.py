@@ -137,7 +137,9 @@ class Router:
             for task, (_, outlet) in pumps.items():
                 if not task.done() or task.cancelled():
                     task.cancel()
-                    self._log.error("sink did not finish in time: what waited is not written", sink=outlet.name)
+                    self._log.error(
+                        "sink did not finish in time: what waited is not written", sink=outlet.name
+                    )
 
     async def _run(self, pump: Pump, outlet: Outlet, lane: Lane) -> None:
         try:

@@ -21,9 +21,13 @@ BUFFER_MS = 60_000
 _SLACK_MS = 500
 """A packet's timestamp is that of its first sample, and it travels: such a lateness is not yet a replay."""
 
+_RESUME_SLACK_MS = 1000
+"""Our clock may be that far ahead of the meeting's."""
+
 
 class _Absence(msgspec.Struct):
     from_ms: int
+    cause: str = "socket_down"
     regained_ms: int | None = None
     judge_at: float = 0.0  # only once regained
 
@@ -31,10 +35,14 @@ class _Absence(msgspec.Struct):
 class Coverage:
     """Keeps, for one stream, the meeting's time and the absences of each medium."""
 
-    def __init__(self, *, kinds: Iterable[MediaKind], started_ms: int) -> None:
+    def __init__(self, *, kinds: Iterable[MediaKind], started_ms: int, resumed_ms: int | None = None) -> None:
         self._started_ms = started_ms
-        self._never_live = set(kinds)
+        self._never_live = set(kinds) if resumed_ms is None else set()
         self._absences: dict[MediaKind, _Absence] = {}
+        if resumed_ms is not None:
+            # Earlier rather than later: what was received is no gap, whatever is said here.
+            since = max(started_ms, resumed_ms - _RESUME_SLACK_MS)
+            self._absences = {kind: _Absence(since, "daemon_restart") for kind in kinds}
         self._lag_ms = float("inf")
         self.judging = False
         """Whether some medium is back and it is not yet known what is replayed: then show every frame to `frame`."""
@@ -114,7 +122,7 @@ class Coverage:
     def _close(self, kind: MediaKind, to_ms: int) -> list[Gap]:
         absence = self._absences.pop(kind)
         self._update_judging()
-        return [Gap("socket_down", absence.from_ms, to_ms, kind)] if to_ms > absence.from_ms else []
+        return [Gap(absence.cause, absence.from_ms, to_ms, kind)] if to_ms > absence.from_ms else []
 
     def _update_judging(self) -> None:
         self.judging = any(one.regained_ms is not None for one in self._absences.values())

@@ -46,6 +46,7 @@ class StreamMachine:
     """Decides for one stream. Every method returns the actions to perform, in order.
 
     `wall_offset` is what to add to `now` for Unix seconds; `backoff` makes the delays of one outage.
+    `resumed_ms`: the stream was joined before, and since then it has been without us.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class StreamMachine:
         allowed_hosts: Sequence[str],
         backoff: Callable[[], Iterator[float]],
         wall_offset: float,
+        resumed_ms: int | None = None,
     ) -> None:
         self.info = info
         self.request = request
@@ -81,7 +83,7 @@ class StreamMachine:
         }
         self._sound = media.confirmed_format(None, request)
         self._intake = media.Intake(self.counters)
-        self._coverage = Coverage(kinds=request.kinds, started_ms=info.started_ms)
+        self._coverage = Coverage(kinds=request.kinds, started_ms=info.started_ms, resumed_ms=resumed_ms)
         self._numbers = 0
         self._acked = False
         self._joined = False
@@ -106,6 +108,10 @@ class StreamMachine:
         if self._coverage.absent:
             return "reconnecting"
         return "paused" if self.paused else "streaming"
+
+    @property
+    def server_urls(self) -> tuple[str, ...]:
+        return self._urls
 
     @property
     def speakers(self) -> int:

@@ -19,6 +19,7 @@ from rtmsd.protocol.codes import StopReason, name_of
 from rtmsd.protocol.media import MediaRequest
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
+from rtmsd.runtime.tasks import supervise
 from rtmsd.state.journal import Journal
 from rtmsd.streams.backoff import backoff
 from rtmsd.streams.driver import Log, StreamDriver
@@ -59,11 +60,17 @@ class Stream:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def state(self) -> str:
-        if self.ended_ms is None:
-            return self.machine.state
-        outcome = self.machine.outcome
-        return "ended" if outcome is not None and outcome.outcome == "ended" else "failed"
+    def ended(self) -> bool:
+        return self.ended_ms is not None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its sockets are open, or being opened."""
+        return not self.ended and self.machine.healthy
+
+    @property
+    def server_urls(self) -> tuple[str, ...]:
+        return self.machine.server_urls
 
     def observe(self, item: Item) -> None:
         """Count what the page shows; called for every item, so it looks at the type only."""
@@ -104,14 +111,19 @@ class StreamManager:
         """Own the tasks of all streams; runs until cancelled, which leaves every stream without ending it."""
         async with asyncio.TaskGroup() as self._tasks:
             started.set()
-            while True:
-                await asyncio.sleep(CONTACT_SECS)
+            try:
+                while True:
+                    await asyncio.sleep(CONTACT_SECS)
+                    await self._note_contacts()
+            finally:
                 await self._note_contacts()
 
     # What happens
 
-    async def join(self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig) -> None:
-        """Begin a stream that is not yet known, or was known and is over."""
+    async def join(
+        self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig, *, resumed_ms: int | None = None
+    ) -> None:
+        """Begin a stream that is not yet known. `resumed_ms`: since then it was without us, over a restart."""
         assert self._tasks is not None, "the manager is not running"
         machine = StreamMachine(
             info=info,
@@ -122,13 +134,14 @@ class StreamManager:
             allowed_hosts=self._allowed_hosts,
             backoff=lambda: backoff(self._chance),
             wall_offset=self._clock.wall() - self._clock.monotonic(),
+            resumed_ms=resumed_ms,
         )
         stream = Stream(info, machine, since_ms=self._clock.wall_ms())
         self._streams[info.stream_id] = stream
         await self._journal.stream_started(info, tuple(server_urls))
         log = self._log.bind(stream_id=info.stream_id, app=info.app)
         log.info("stream started", meeting_id=info.meeting_id)
-        self._tasks.create_task(self._serve(stream, app, log))
+        self._tasks.create_task(supervise(self._serve(stream, app, log), what="serving a stream"))
 
     def again(self, stream_id: str, server_urls: Sequence[str]) -> None:
         """Tell a living stream that its start webhook came again."""
@@ -142,7 +155,7 @@ class StreamManager:
         stream = self._streams.get(stream_id)
         if stream is None:
             return False
-        if stream.ended_ms is None:
+        if not stream.ended:
             self._tell(stream_id, lambda machine, now: machine.stopped(reason, at_ms, now))
         elif reason is not None:
             await self._refine(stream, reason, at_ms)
@@ -158,7 +171,7 @@ class StreamManager:
 
     @property
     def living(self) -> int:
-        return sum(1 for stream in self._streams.values() if stream.ended_ms is None)
+        return sum(1 for stream in self._streams.values() if not stream.ended)
 
     # Inside
 
@@ -225,17 +238,14 @@ class StreamManager:
         )
 
     async def _note_contacts(self) -> None:
-        now_ms = self._clock.wall_ms()
-        for stream in self.streams:
-            if stream.ended_ms is None and stream.machine.healthy:
-                try:
-                    await self._journal.stream_contact(stream.info.stream_id, now_ms)
-                except JournalError as error:
-                    self._log.error("the journal cannot be written", error=str(error))
-                    return
+        alive = [stream.info.stream_id for stream in self.streams if stream.alive]
+        try:
+            await self._journal.streams_contact(alive, self._clock.wall_ms())
+        except JournalError as error:
+            self._log.error("the journal cannot be written", error=str(error))
 
     def _forget_oldest(self) -> None:
-        ended = [stream_id for stream_id, stream in self._streams.items() if stream.ended_ms is not None]
+        ended = [stream_id for stream_id, stream in self._streams.items() if stream.ended]
         for stream_id in ended[:-ENDED_KEPT]:
             del self._streams[stream_id]
 

@@ -5,7 +5,7 @@ import pytest
 from rtmsd.frames import AudioFrame, Event, Gap, MediaKind, TranscriptFrame
 from rtmsd.protocol.stream import StreamMachine
 
-from .bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
+from stream_bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
 
 AUDIO_ONLY = frozenset({MediaKind.AUDIO})
 

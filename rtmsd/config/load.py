@@ -1,0 +1,310 @@
+"""Read the file, fill the dataclasses, check what concerns several of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rtmsd.api.sinks import SinkType
+from rtmsd.config.listen import UnixListen, is_loopback
+from rtmsd.config.model import (
+    AdminConfig,
+    AppConfig,
+    Config,
+    DeliveryConfig,
+    MediaConfig,
+    SinkConfig,
+    WebhookConfig,
+    ZoomConfig,
+)
+from rtmsd.config.secrets import Secret
+from rtmsd.config.walk import BAD, REQUIRED, Surroundings, Table, did_you_mean
+from rtmsd.errors import ConfigError
+from rtmsd.protocol.codes import LANGUAGE_NUMBERS
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_WEBHOOK_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_HOST = re.compile(r"(\*\.(?=[^.]+\.))?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def load_config(path: Path, *, sink_types: Mapping[str, SinkType], environ: Mapping[str, str]) -> Config:
+    """Read a configuration. `sink_types` are what plugins offer, by name; relative paths are below the file's directory.
+
+    Raise ConfigError with every problem at once. Reads secrets; creates nothing.
+    """
+    problems: list[str] = []
+    surroundings = Surroundings(environ=environ, base=path.absolute().parent)
+    root = Table(_parse(path), path="", problems=problems, surroundings=surroundings)
+    state_dir = _state_dir(root)
+    webhook = _webhook(root.table("webhook"))
+    admin = _admin(root.table("admin"))
+    zoom = _zoom(root.table("zoom"))
+    sinks, sink_names = _sinks(root, sink_types)
+    apps = _apps(root, sink_names)
+    root.finish()
+    if problems:
+        raise ConfigError(problems)
+    return Config(
+        state_dir=state_dir,
+        webhook=webhook,
+        admin=admin,
+        zoom=zoom,
+        apps=tuple(apps),
+        sinks=tuple(sinks),
+        warnings=tuple(_warnings(webhook, apps)),
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not text in UTF-8 (byte {error.start})"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: is not valid TOML: {error}"]) from error
+
+
+def _state_dir(root: Table) -> Path:
+    value = root.take("state_dir", str)
+    if value is BAD:
+        return Path()
+    if not Path(value).is_absolute():
+        root.problem("state_dir", f'expected an absolute path, such as "/var/lib/rtmsd", got "{value}"')
+    return Path(value)
+
+
+def _webhook(table: Table) -> WebhookConfig:
+    webhook: WebhookConfig = table.fill(WebhookConfig)
+    table.finish()
+    if webhook is not BAD and not _WEBHOOK_PATH.fullmatch(webhook.path):
+        table.problem(
+            "path", f'expected a path such as "/webhook", without a slash at its end, got "{webhook.path}"'
+        )
+    return webhook
+
+
+def _admin(table: Table) -> AdminConfig:
+    admin: AdminConfig = table.fill(AdminConfig)
+    table.finish()
+    if admin is not BAD and not admin.listen.local and admin.token is None:
+        table.problem("token", f"is required, since {admin.listen} can be reached from other machines")
+    return admin
+
+
+def _zoom(table: Table) -> ZoomConfig:
+    zoom: ZoomConfig = table.fill(ZoomConfig)
+    table.finish()
+    if zoom is not BAD:
+        _check_zoom(table, zoom)
+        zoom = dataclasses.replace(zoom, allowed_hosts=tuple(host.lower() for host in zoom.allowed_hosts))
+    return zoom
+
+
+def _check_zoom(table: Table, zoom: ZoomConfig) -> None:
+    for key in ("oauth_url", "api_url"):
+        if not _is_safe_url(getattr(zoom, key)):
+            table.problem(key, "expected an https:// URL (http:// only to this machine's loopback)")
+    if not zoom.allowed_hosts:
+        table.problem(
+            "allowed_hosts", "names no host, so that no stream could be joined; leave it out for Zoom's"
+        )
+    for index, host in enumerate(zoom.allowed_hosts):
+        if not _is_host(host.lower()):
+            table.problem(
+                f"allowed_hosts[{index}]",
+                "expected a host name without scheme, port or path, "
+                f'with "*." at most in front of a domain, got "{host}"',
+            )
+    if zoom.ca_file is not None and not zoom.ca_file.is_file():
+        table.problem("ca_file", f"there is no file {zoom.ca_file}")
+
+
+def _is_safe_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        host = url.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and is_loopback(host)))
+
+
+def _is_host(text: str) -> bool:
+    # IPv6 addresses are the only names with colons that mean no port.
+    return bool(_HOST.fullmatch(text)) or (":" in text and is_loopback(text))
+
+
+def _sinks(root: Table, sink_types: Mapping[str, SinkType]) -> tuple[list[SinkConfig], list[str]]:
+    """Read `[[sinks]]`. The names are also those of sinks that have problems, so that one mistake is told once."""
+    sinks, names = [], _Names("sink")
+    tables = root.tables("sinks")
+    if not tables:
+        root.problem("sinks", "expected at least one [[sinks]], where recordings go")
+    for table in tables:
+        name = names.take(table)
+        kind = table.take("type", str)
+        delivery = table.fill(DeliveryConfig)
+        if kind is BAD:
+            continue
+        if kind not in sink_types:
+            known = ", ".join(f'"{one}"' for one in sorted(sink_types)) or "none: no plugin offers any"
+            table.problem(
+                "type", f'no plugin offers "{kind}"; known are {known}{did_you_mean(kind, sink_types)}'
+            )
+            continue
+        options = table.fill(sink_types[kind].options)
+        table.finish()
+        if BAD not in (name, delivery, options):
+            sinks.append(SinkConfig(name=name, type=kind, options=options, delivery=delivery))
+    return sinks, names.seen
+
+
+def _apps(root: Table, sink_names: Sequence[str]) -> list[AppConfig]:
+    apps: list[AppConfig] = []
+    names, once = _Names("app"), _Once()
+    tables = root.tables("apps")
+    if not tables:
+        root.problem("apps", "expected at least one [[apps]], whose webhooks are taken")
+    for table in tables:
+        name = names.take(table)
+        client_id = table.take("client_id", str)
+        client_secret = table.take("client_secret", Secret)
+        webhook_secrets = table.take("webhook_secrets", tuple[Secret, ...])
+        _start(table)
+        app = table.fill(
+            AppConfig,
+            name=name,
+            client_id=client_id,
+            client_secret=client_secret,
+            webhook_secrets=webhook_secrets,
+            sinks=_app_sinks(table, sink_names),
+            start="auto",
+            media=_media(table),
+        )
+        table.finish()
+        once.check(table, client_id, client_secret, webhook_secrets)
+        if app is not BAD:
+            apps.append(app)
+    return apps
+
+
+def _start(table: Table) -> None:
+    start = table.take("start", str, "auto")
+    if start == "manual":
+        table.problem("start", '"manual" is not available in this version; use "auto"')
+    elif start not in ("auto", BAD):
+        table.problem("start", f'expected "auto", got "{start}"')
+    table.refuse("manual", "[apps.manual] is not available in this version; take this table out")
+
+
+def _app_sinks(table: Table, sink_names: Sequence[str]) -> Any:
+    names = table.take("sinks", tuple[str, ...], tuple(sink_names))
+    if names is BAD:
+        return BAD
+    if table.has("sinks") and not names:
+        table.problem("sinks", "names no sink; leave this line out to use all")
+    for index, name in enumerate(names):
+        if name not in sink_names:
+            known = ", ".join(sink_names) or "none"
+            table.problem(
+                f"sinks[{index}]",
+                f'no sink has the name "{name}"; there are: {known}{did_you_mean(name, sink_names)}',
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def _media(table: Table) -> Any:
+    media = table.take("media", MediaConfig, MediaConfig())
+    if media is not BAD and media.language not in LANGUAGE_NUMBERS:
+        near = did_you_mean(media.language, LANGUAGE_NUMBERS)
+        table.problem(
+            "media.language",
+            f'Zoom transcribes no language "{media.language}"{near}; known are {", ".join(LANGUAGE_NUMBERS)}',
+        )
+    return media
+
+
+class _Names:
+    """Take the `name` of each table: safe in paths, and not twice."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.seen: list[str] = []
+
+    def take(self, table: Table) -> Any:
+        name = table.take("name", str, REQUIRED)
+        if name is BAD:
+            return BAD
+        if not _NAME.fullmatch(name):
+            table.problem(
+                "name",
+                f'expected up to 64 of a-z, 0-9, "-" and "_", beginning with a letter or digit, got "{name}"',
+            )
+        elif name in self.seen:
+            table.problem(
+                "name",
+                f'there is already {"an" if self._what == "app" else "a"} {self._what} "{name}"; names are unique',
+            )
+        else:
+            self.seen.append(name)
+        return name
+
+
+class _Once:
+    """What must not stand twice: the webhook secret that fits names the app, whose client id then signs."""
+
+    def __init__(self) -> None:
+        self._client_ids: dict[str, str] = {}
+        self._webhook_secrets: list[tuple[Secret, str]] = []
+
+    def check(self, table: Table, client_id: Any, client_secret: Any, webhook_secrets: Any) -> None:
+        if client_id is not BAD:
+            self._client_id(table, client_id)
+        if webhook_secrets is BAD:
+            return
+        if not webhook_secrets:
+            table.problem(
+                "webhook_secrets",
+                "names no secret; expected the Secret Token of the app's event subscription",
+            )
+        for index, secret in enumerate(webhook_secrets):
+            key = f"webhook_secrets[{index}]"
+            where = next((path for other, path in self._webhook_secrets if other == secret), None)
+            if where is not None:
+                table.problem(key, f"is the same as {where}; each app and each rotation has its own")
+            if client_secret is not BAD and secret == client_secret:
+                table.problem(
+                    key,
+                    "is the same as client_secret; one is the app's Client Secret, the other the Secret Token "
+                    "of its event subscription",
+                )
+            self._webhook_secrets.append((secret, table.at(key)))
+
+    def _client_id(self, table: Table, client_id: str) -> None:
+        if not client_id or any(character.isspace() for character in client_id):
+            table.problem("client_id", "is empty or holds white space; copy it again from the app's page")
+        elif client_id in self._client_ids:
+            table.problem(
+                "client_id", f"is the same as {self._client_ids[client_id]}; one app stands here once"
+            )
+        else:
+            self._client_ids[client_id] = table.at("client_id")
+
+
+def _warnings(webhook: WebhookConfig, apps: Sequence[AppConfig]) -> list[str]:
+    warnings = []
+    if len(apps) > 1:
+        own = ", ".join(f"{webhook.path}/{app.name}" for app in apps)
+        warnings.append(
+            f"webhook.path: {len(apps)} apps share {webhook.path}, where an unsigned URL validation cannot be answered; "
+            f"give Zoom each app's own: {own}"
+        )
+    if not isinstance(webhook.listen, UnixListen) and webhook.listen.port == 0:
+        warnings.append("webhook.listen: port 0 is another port at every start; Zoom needs one that stays")
+    return warnings

@@ -1,0 +1,104 @@
+"""The configuration's values. A field's default is the option's default; `config/rtmsd.toml` explains each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from rtmsd.config.listen import Listen, UnixListen
+from rtmsd.config.secrets import Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookConfig:
+    """Where Zoom's webhooks come in."""
+
+    listen: Listen | UnixListen
+    path: str = "/webhook"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminConfig:
+    """Status page, JSON API and health; never on the public listener."""
+
+    listen: Listen | UnixListen = field(default_factory=lambda: Listen("127.0.0.1", 8081))
+    token: Secret | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZoomConfig:
+    """Where Zoom is. `allowed_hosts` are lower-case names without port, `*.` as first label matches any depth."""
+
+    oauth_url: str = "https://zoom.us/oauth/token"
+    api_url: str = "https://api.zoom.us/v2"
+    allowed_hosts: tuple[str, ...] = ("*.zoom.us", "*.zoomgov.com")
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlyConfig:
+    """Which meetings are taken; every line must match."""
+
+    original_host: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaConfig:
+    """What is asked of Zoom, as far as the app's sinks want it (protocol.md §5.5)."""
+
+    audio: Literal["per_participant", "mixed"] = "per_participant"
+    sample_rate: Literal[8000, 16000, 32000, 48000] = 16000
+    send_rate_ms: Annotated[int, Meta(ge=20, le=1000, multiple_of=20)] = 100
+    language: str = "en"
+    detect_language: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppConfig:
+    """One app of the Zoom Marketplace. The first of `webhook_secrets` answers unsigned URL validations."""
+
+    name: str
+    client_id: str
+    client_secret: Secret
+    webhook_secrets: tuple[Secret, ...]
+    sinks: tuple[str, ...]
+    start: Literal["auto"] = "auto"
+    only: OnlyConfig = field(default_factory=OnlyConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryConfig:
+    """How a sink's queue behaves. These keys stand directly in `[[sinks]]`, beside the sink's own."""
+
+    batch_ms: Annotated[int, Meta(ge=1, le=60_000)] = 200
+    queue_bytes: Annotated[int, Meta(ge=65_536)] = 16 * 1024 * 1024
+    when_full: Literal["drop_newest", "drop_oldest"] = "drop_newest"
+    write_timeout_secs: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    drain_secs: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinkConfig:
+    """One `[[sinks]]`. `options` is an instance of the sink type's own dataclass."""
+
+    name: str
+    type: str
+    options: Any  # each sink type has its own dataclass
+    delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All of it. `warnings` are sentences about what works, but perhaps not as meant."""
+
+    state_dir: Path
+    webhook: WebhookConfig
+    admin: AdminConfig
+    zoom: ZoomConfig
+    apps: tuple[AppConfig, ...]
+    sinks: tuple[SinkConfig, ...]
+    warnings: tuple[str, ...] = ()

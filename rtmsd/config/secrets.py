@@ -1,0 +1,113 @@
+"""Secrets: where they may stand, and a value that does not show itself."""
+
+from __future__ import annotations
+
+import hmac
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+_HOW = 'write { credential = "name" }, { env = "NAME" } or { file = "/path" }'
+_MAX_BYTES = 4096
+
+
+class Secret:
+    """A secret that prints as `***` and is neither pickled nor put into JSON; `reveal()` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    # A hash could be compared, which is what a secret should not be.
+    __hash__ = None  # type: ignore[assignment]  # object declares it callable
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+def read_secret(value: object, *, environ: Mapping[str, str], base: Path) -> Secret:
+    """Fetch what `{ credential | env | file = … }` points at; relative files are below `base`.
+
+    Raise ValueError with a sentence that never holds the secret, nor plain text that could be one.
+    """
+    if isinstance(value, str):
+        raise ValueError(f"expected where the secret stands, got plain text; {_HOW}, and replace this secret")
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError(f"expected exactly one place where the secret stands; {_HOW}")
+    [(kind, name)] = value.items()
+    if kind not in ("credential", "env", "file"):
+        raise ValueError(f'"{kind}" is no place for a secret; {_HOW}')
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"expected a name in quotes after {kind}; {_HOW}")
+    if kind == "env":
+        if name not in environ:
+            raise ValueError(f"the environment variable {name} is not set")
+        return Secret(_cleaned(environ[name], f"the environment variable {name}"))
+    path = _credential(name, environ) if kind == "credential" else base / name
+    return Secret(_cleaned(_read(path), f"the file {path}"))
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> Path:
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if "/" in name or name in (".", ".."):
+        raise ValueError(f'expected the name of a systemd credential, without "/", got "{name}"')
+    if not directory:
+        raise ValueError(
+            f"the credential {name} needs $CREDENTIALS_DIRECTORY, which systemd sets: add LoadCredential={name}:… "
+            "to the unit, or use { file = … } when rtmsd is not started by systemd"
+        )
+    return Path(directory) / name
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            mode = path.stat().st_mode
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from error
+    if mode & stat.S_IRWXO:
+        raise ValueError(
+            f"the file {path} can be used by every user of this machine; run: chmod o-rwx {path}"
+        )
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"the file {path} is longer than {_MAX_BYTES} bytes, which is no secret of Zoom's")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {path} is not text in UTF-8") from None
+
+
+def _cleaned(text: str, where: str) -> str:
+    text = text.strip("\r\n")
+    if not text:
+        raise ValueError(f"{where} is empty")
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise ValueError(
+            f"{where} holds white space or control characters, which no secret of Zoom's has; copy it again"
+        )
+    return text

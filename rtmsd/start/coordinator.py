@@ -1,0 +1,138 @@
+"""Acts on webhooks: joins announced streams, passes on what Zoom says of them, and notes what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from rtmsd.config import AppConfig
+from rtmsd.frames import StreamInfo
+from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
+from rtmsd.runtime.clock import Clock
+from rtmsd.start.policy import JOIN_WINDOW_MS, Failover, Join, KnownStream, decide
+from rtmsd.state.journal import Journal
+
+
+class Stream(Protocol):
+    """One stream of this daemon, living or lately ended."""
+
+    @property
+    def alive(self) -> bool: ...
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def server_urls(self) -> tuple[str, ...]: ...
+
+
+class Streams(Protocol):
+    """The streams of this daemon, as far as starting and stopping them goes."""
+
+    def get(self, stream_id: str) -> Stream | None: ...
+
+    async def join(
+        self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig, *, resumed_ms: int | None = None
+    ) -> None: ...
+
+    def again(self, stream_id: str, server_urls: Sequence[str]) -> None: ...
+
+    def interrupted(self, stream_id: str, server_urls: Sequence[str]) -> None: ...
+
+    async def stopped(self, stream_id: str, reason: int | None, at_ms: int) -> bool: ...
+
+
+class Coordinator:
+    """Handles every webhook that the journal has taken, once. JournalError comes out of every method."""
+
+    def __init__(
+        self, *, apps: Mapping[str, AppConfig], streams: Streams, journal: Journal, clock: Clock
+    ) -> None:
+        self._apps = apps
+        self._streams = streams
+        self._journal = journal
+        self._clock = clock
+        self._log = structlog.get_logger("rtmsd.start")
+
+    async def handle(self, taken_id: int, app_name: str, event: WebhookEvent) -> None:
+        """Act on one webhook and note in the journal what was done."""
+        app = self._apps.get(app_name)
+        if app is None:
+            note = f"The app {app_name} is no longer in the configuration; nothing was done."
+        elif event.kind == "started":
+            note = await self._started(event, app)
+        elif event.kind == "stopped":
+            note = await self._stopped(event)
+        elif event.kind == "interrupted":
+            self._streams.interrupted(event.stream_id, event.server_urls)
+            note = "The stream was told of the interruption."
+        else:
+            note = "rtmsd has no use for this event."
+        await self._journal.handled(taken_id, note)
+
+    async def catch_up(self) -> None:
+        """After a start: rejoin the streams that were alive, then handle the webhooks that nobody has handled."""
+        await self._rejoin()
+        for row in await self._journal.unhandled():
+            event = parse(row.body)
+            if isinstance(event, BadWebhook):
+                await self._journal.handled(row.id, event.sentence)
+            else:
+                await self.handle(row.id, row.app, event)
+
+    async def _started(self, event: WebhookEvent, app: AppConfig) -> str:
+        now_ms = self._clock.wall_ms()
+        stream = self._streams.get(event.stream_id)
+        known = None
+        if stream is not None:
+            known = KnownStream(alive=stream.alive, ended=stream.ended, server_urls=stream.server_urls)
+        decision = decide(event, app_only=app.only, now_ms=now_ms, known=known)
+        if isinstance(decision, Join) and known is None:
+            await self._streams.join(_info(event, app, now_ms), decision.server_urls, app)
+            return "The stream is joined."
+        if isinstance(decision, Join | Failover):
+            self._streams.again(event.stream_id, decision.server_urls)
+            return "The stream is connected again."
+        log = self._log.warning if decision.problem else self._log.info
+        log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
+        return decision.sentence
+
+    async def _stopped(self, event: WebhookEvent) -> str:
+        at_ms = event.event_ts or self._clock.wall_ms()
+        if await self._streams.stopped(event.stream_id, event.stop_reason, at_ms):
+            return "The stream was told that it is stopped."
+        self._log.info("an unknown stream was stopped", stream_id=event.stream_id, reason=event.stop_reason)
+        return "The stream is not one of ours."
+
+    async def _rejoin(self) -> None:
+        """Go on with streams that were alive when the last daemon stopped, as long as Zoom waits (§7.1)."""
+        now_ms = self._clock.wall_ms()
+        for row in reversed(await self._journal.streams_alive()):
+            app = self._apps.get(row.info.app)
+            away_ms = now_ms - row.last_contact_ms
+            if app is not None and away_ms <= JOIN_WINDOW_MS:
+                self._log.info(
+                    "stream resumed after a restart", stream_id=row.info.stream_id, away_ms=away_ms
+                )
+                await self._streams.join(row.info, row.server_urls, app, resumed_ms=row.last_contact_ms)
+                continue
+            sentence = (
+                f"The connection was lost {away_ms // 1000} s before rtmsd started again; Zoom waits 60 s."
+                if app is not None
+                else f"The app {row.info.app} is no longer in the configuration."
+            )
+            self._log.warning("stream given up", stream_id=row.info.stream_id, why=sentence)
+            await self._journal.stream_ended(row.info.stream_id, row.last_contact_ms, None, "LOST", sentence)
+
+
+def _info(event: WebhookEvent, app: AppConfig, now_ms: int) -> StreamInfo:
+    return StreamInfo(
+        app=app.name,
+        product=event.product,
+        stream_id=event.stream_id,
+        meeting_uuid=event.uuid,
+        meeting_id=event.meeting_id,
+        account_id=event.account_id,
+        operator_id=event.operator_id,
+        started_ms=event.event_ts or now_ms,
+    )

@@ -1,0 +1,51 @@
+"""What the journal gives back. All times are Unix milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtmsd.frames import StreamInfo
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A webhook is on disk. `duplicate`: it already was, under this id."""
+
+    id: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookRow:
+    """A webhook that was taken; `repeats` counts how often Zoom sent it again."""
+
+    id: int
+    app: str
+    event: str
+    event_ts: int
+    stream_id: str
+    body: bytes
+    received_ms: int
+    repeats: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamRow:
+    """A stream that this machine owns or owned.
+
+    `segment` counts how often it was begun again, by a failover or a restart. `ended_ms` is None while it lives;
+    then `reason` (Zoom's stop reason, if any), `name` and `sentence` say why it ended.
+    """
+
+    info: StreamInfo
+    server_urls: tuple[str, ...]
+    segment: int
+    last_contact_ms: int
+    ended_ms: int | None
+    reason: int | None
+    name: str
+    sentence: str
+
+    @property
+    def server_url(self) -> str:
+        return self.server_urls[0] if self.server_urls else ""

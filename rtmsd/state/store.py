@@ -1,0 +1,241 @@
+"""The journal's SQLite side: blocking, used from one thread only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rtmsd.errors import JournalError
+from rtmsd.frames import StreamInfo
+from rtmsd.state.rows import StreamRow, Taken, WebhookRow
+
+SCHEMA_VERSION = 1
+
+# `once` is what makes a webhook the same: its stream, or a digest of its body when it concerns none.
+_SCHEMA = """
+CREATE TABLE webhooks (
+    id INTEGER PRIMARY KEY,
+    app TEXT NOT NULL,
+    event TEXT NOT NULL,
+    event_ts INTEGER NOT NULL,
+    once TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    received_ms INTEGER NOT NULL,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    handled_ms INTEGER,
+    note TEXT NOT NULL DEFAULT '',
+    UNIQUE (app, event, once, event_ts)
+) STRICT;
+CREATE INDEX webhooks_unhandled ON webhooks (id) WHERE handled_ms IS NULL;
+CREATE INDEX webhooks_by_age ON webhooks (received_ms);
+
+CREATE TABLE streams (
+    stream_id TEXT PRIMARY KEY,
+    info BLOB NOT NULL,
+    server_urls BLOB NOT NULL,
+    segment INTEGER NOT NULL DEFAULT 0,
+    begun_ms INTEGER NOT NULL,
+    last_contact_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    reason INTEGER,
+    name TEXT NOT NULL DEFAULT '',
+    sentence TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX streams_by_age ON streams (begun_ms);
+"""
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a JournalError with its remedy."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        # SQLite's texts ("database or disk is full", "database is locked") hold no data.
+        raise JournalError(f"the journal {path} cannot be used: {error}; {_remedy(error)}") from error
+    except OverflowError as error:
+        raise JournalError(
+            "a number is larger than the journal can hold; it did not come from Zoom"
+        ) from error
+
+
+def _remedy(error: Exception) -> str:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if "FULL" in name or name == "SQLITE_IOERR_WRITE":
+        return "make room on its file system"
+    if "BUSY" in name or "LOCKED" in name:
+        return "another program has it open: close that"
+    if "CORRUPT" in name or "NOTADB" in name:
+        return "it is damaged: stop rtmsd, move this file away and start again"
+    return "see that rtmsd's user may write there and that the file system is sound"
+
+
+class Store:
+    """All SQL. Every method is one transaction, on disk when it returns."""
+
+    def __init__(self, path: Path, *, busy_timeout_secs: float) -> None:
+        self._path = path
+        with told(path):
+            # SQLite gives its -wal and -shm files the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path, timeout=busy_timeout_secs, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # With NORMAL a power cut may lose what was acknowledged to Zoom.
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA journal_size_limit = 4194304")
+        [version] = self._db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise JournalError(
+                f"the journal {self._path} was written by a newer rtmsd (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}); start the newer one, or give this one another state_dir"
+            )
+        if version == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        with told(self._path):
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with told(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # SQLite has already rolled back after some errors, such as a full disk.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+        with self._transaction():
+            return self._db.execute(sql, parameters).rowcount > 0
+
+    def take_webhook(
+        self, *, app: str, event: str, event_ts: int, once: str, stream_id: str, body: bytes, received_ms: int
+    ) -> Taken:
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT id FROM webhooks WHERE app = ? AND event = ? AND once = ? AND event_ts = ?",
+                (app, event, once, event_ts),
+            ).fetchone()
+            if row is not None:
+                self._db.execute("UPDATE webhooks SET repeats = repeats + 1 WHERE id = ?", row)
+                return Taken(row[0], duplicate=True)
+            cursor = self._db.execute(
+                "INSERT INTO webhooks (app, event, event_ts, once, stream_id, body, received_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (app, event, event_ts, once, stream_id, body, received_ms),
+            )
+            assert cursor.lastrowid is not None
+            return Taken(cursor.lastrowid, duplicate=False)
+
+    def handled(self, webhook_id: int, note: str, now_ms: int) -> None:
+        self._change(
+            "UPDATE webhooks SET handled_ms = ?, note = ? WHERE id = ? AND handled_ms IS NULL",
+            (now_ms, note, webhook_id),
+        )
+
+    def unhandled(self) -> list[WebhookRow]:
+        with told(self._path):
+            rows = self._db.execute(
+                "SELECT id, app, event, event_ts, stream_id, body, received_ms, repeats FROM webhooks"
+                " WHERE handled_ms IS NULL ORDER BY id"
+            ).fetchall()
+        names = ("id", "app", "event", "event_ts", "stream_id", "body", "received_ms", "repeats")
+        return [WebhookRow(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def notes(self, stream_id: str) -> list[tuple[int, str, str]]:
+        with told(self._path):
+            return self._db.execute(
+                "SELECT received_ms, event, note FROM webhooks WHERE stream_id = ? ORDER BY id", (stream_id,)
+            ).fetchall()
+
+    def stream_started(self, info: StreamInfo, urls: Sequence[str], now_ms: int) -> None:
+        # Beginning a known stream again (failover, restart) makes it alive again.
+        self._change(
+            "INSERT INTO streams (stream_id, info, server_urls, begun_ms, last_contact_ms) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (stream_id) DO UPDATE SET info = excluded.info, server_urls = excluded.server_urls,"
+            " segment = segment + 1, ended_ms = NULL, reason = NULL, name = '', sentence = ''",
+            (info.stream_id, msgspec.json.encode(info), msgspec.json.encode(list(urls)), now_ms, now_ms),
+        )
+
+    def streams_contact(self, stream_ids: Iterable[str], at_ms: int) -> None:
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE streams SET last_contact_ms = max(last_contact_ms, ?) WHERE stream_id = ?",
+                [(at_ms, stream_id) for stream_id in stream_ids],
+            )
+
+    def stream_ended(self, stream_id: str, at_ms: int, reason: int | None, name: str, sentence: str) -> bool:
+        return self._change(
+            "UPDATE streams SET ended_ms = ?, reason = ?, name = ?, sentence = ?"
+            " WHERE stream_id = ? AND ended_ms IS NULL",
+            (at_ms, reason, name, sentence, stream_id),
+        )
+
+    def stream_reason(self, stream_id: str, reason: int, name: str, sentence: str) -> bool:
+        return self._change(
+            "UPDATE streams SET reason = ?, name = ?, sentence = ? WHERE stream_id = ? AND ended_ms IS NOT NULL",
+            (reason, name, sentence, stream_id),
+        )
+
+    def streams(self, *, ended_too: bool, limit: int) -> list[StreamRow]:
+        with told(self._path):
+            rows = self._db.execute(
+                "SELECT info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence"
+                " FROM streams WHERE ended_ms IS NULL OR ? ORDER BY begun_ms DESC, rowid DESC LIMIT ?",
+                (ended_too, limit),
+            ).fetchall()
+        return [_stream_row(row) for row in rows]
+
+    def prune(self, *, before_ms: int, keep: int) -> int:
+        """Forget what is done and older, and of what is done all but the newest `keep`; return how many."""
+        with self._transaction():
+            done = self._db.execute(
+                "DELETE FROM webhooks WHERE handled_ms IS NOT NULL AND (received_ms < ? OR id NOT IN"
+                " (SELECT id FROM webhooks WHERE handled_ms IS NOT NULL ORDER BY id DESC LIMIT ?))",
+                (before_ms, keep),
+            ).rowcount
+            done += self._db.execute(
+                "DELETE FROM streams WHERE ended_ms IS NOT NULL AND (ended_ms < ? OR stream_id NOT IN"
+                " (SELECT stream_id FROM streams WHERE ended_ms IS NOT NULL ORDER BY begun_ms DESC LIMIT ?))",
+                (before_ms, keep),
+            ).rowcount
+        with told(self._path):
+            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        return done
+
+
+def _stream_row(row: tuple[Any, ...]) -> StreamRow:
+    info, urls, segment, last_contact_ms, ended_ms, reason, name, sentence = row
+    return StreamRow(
+        info=msgspec.json.decode(info, type=StreamInfo),
+        server_urls=tuple(msgspec.json.decode(urls, type=list[str])),
+        segment=segment,
+        last_contact_ms=last_contact_ms,
+        ended_ms=ended_ms,
+        reason=reason,
+        name=name,
+        sentence=sentence,
+    )

@@ -1,0 +1,1 @@
+"""HTTP for others: Zoom's webhooks on one listener, the status page on another."""

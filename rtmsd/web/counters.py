@@ -1,0 +1,45 @@
+"""What became of the webhooks: plain numbers, read by the status page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+REFUSALS = {
+    "no_signature": "it carries no signature: it is not from Zoom, or a proxy drops the x-zm- headers",
+    "malformed_timestamp": "its time stamp is no number: it is not from Zoom",
+    "bad_signature": (
+        "no webhook secret fits: compare webhook_secrets with the Secret Token (not the Client Secret) of the app's "
+        "event subscription in the same environment"
+    ),
+    "body_altered": "a proxy has reformatted its body: let the proxy pass the bytes unchanged",
+    "stale_retry": "it is Zoom's repeat of one that could not be delivered, too old to act upon",
+    "stale": "its signature is older than 300 s: it was replayed, or a clock is wrong",
+    "too_large": "its body is larger than 64 KiB, as no webhook of Zoom's is",
+    "malformed": "it is rightly signed, but no event",
+    "validation_refused": "an unsigned URL validation cannot be answered here",
+    "rate_limited": "too many unsigned URL validations came at once",
+    "journal_failed": "it could not be written to the journal; Zoom will send it again",
+}
+"""Why a webhook was not taken, by the counter's result."""
+
+
+@dataclass
+class WebhookCounters:
+    """How many webhooks had which result, by (event, result); and the last one that was refused.
+
+    Results: taken, duplicate, ignored (an event that rtmsd has no use for), validated, and the keys of REFUSALS.
+    """
+
+    results: dict[tuple[str, str], int] = field(default_factory=dict)
+    last_taken_ms: int | None = None
+    last_refused_ms: int | None = None
+    last_refusal: str = ""
+
+    def count(self, event: str, result: str) -> None:
+        self.results[event, result] = self.results.get((event, result), 0) + 1
+
+    def by_result(self) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for (_, result), number in self.results.items():
+            sums[result] = sums.get(result, 0) + number
+        return sums

@@ -1,0 +1,30 @@
+"""Numbers and times as people read them; filters of the status page."""
+
+from __future__ import annotations
+
+
+def duration(secs: float) -> str:
+    """Write seconds as `12 s`, `3 min`, `1 h 20 min` or `2 d 3 h`."""
+    whole = max(0, int(secs))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def amount(size: int) -> str:
+    """Write bytes as `312 B`, `1.5 KiB`, `20.0 MiB`."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def count(number: int) -> str:
+    """Write a number with thin spaces between thousands."""
+    return f"{number:,}".replace(",", "\u2009")

@@ -1,0 +1,107 @@
+"""config/rtmsd.toml documents every option, with its sentence and its default."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+import typing
+from pathlib import Path
+from typing import Any
+
+import rtmsd_file
+from rtmsd.config import (
+    AdminConfig,
+    AppConfig,
+    Config,
+    DeliveryConfig,
+    MediaConfig,
+    OnlyConfig,
+    Secret,
+    SinkConfig,
+    WebhookConfig,
+    ZoomConfig,
+    load_config,
+)
+from rtmsd_file import FileOptions
+
+FILE = Path(__file__).parents[2] / "config" / "rtmsd.toml"
+
+# Defaults that another option decides, or that are shown by an example because there is none.
+SHOWN_BY_EXAMPLE = {"admin.token", "zoom.ca_file", "apps.sinks"}
+
+
+def _uncommented() -> dict[str, Any]:
+    text = re.sub(r"^#(?=[a-z_]+ = )", "", FILE.read_text(), flags=re.MULTILINE)
+    return tomllib.loads(text)
+
+
+def _options(cls: type[Any], prefix: str) -> dict[str, dataclasses.Field[Any]]:
+    return {prefix + field.name: field for field in dataclasses.fields(cls)}
+
+
+def _written(default: Any) -> Any:
+    """Write a default the way TOML would."""
+    if isinstance(default, tuple):
+        return list(default)
+    return default if isinstance(default, bool | int | float | str) else str(default)
+
+
+def test_every_option_and_default() -> None:
+    """Every field is documented, every documented key is a field, and the defaults are the same."""
+    fields = {
+        **_options(WebhookConfig, "webhook."),
+        **_options(AdminConfig, "admin."),
+        **_options(ZoomConfig, "zoom."),
+        **_options(AppConfig, "apps."),
+        **_options(OnlyConfig, "apps.only."),
+        **_options(MediaConfig, "apps.media."),
+        **_options(SinkConfig, "sinks."),
+        **_options(DeliveryConfig, "sinks."),
+        **_options(FileOptions, "sinks."),
+    }
+    for tables in ("apps.only", "apps.media", "sinks.options", "sinks.delivery"):
+        del fields[tables]
+    document = _uncommented()
+    documented = {"state_dir": document.pop("state_dir")}
+    for table, keys in document.items():
+        for key, value in (keys[0] if isinstance(keys, list) else keys).items():
+            if key in ("only", "media"):
+                documented.update({f"{table}.{key}.{name}": inner for name, inner in value.items()})
+            else:
+                documented[f"{table}.{key}"] = value
+    assert set(documented) - {"state_dir"} == set(fields)
+    for path, field in fields.items():
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if default is not dataclasses.MISSING and path not in SHOWN_BY_EXAMPLE:
+            assert documented[path] == _written(default), path
+    assert {field.name for field in dataclasses.fields(Config)} - {"warnings", "state_dir"} == set(document)
+
+
+def test_every_option_has_a_sentence() -> None:
+    """Above every option stands a sentence."""
+    lines = FILE.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"#?[a-z_]+ = ", line):
+            assert lines[number - 1].startswith("# "), line
+
+
+def test_it_loads(tmp_path: Path) -> None:
+    """The file as shipped is a configuration, once the secrets are there."""
+    config = load_config(
+        FILE,
+        sink_types={one.name: one for one in rtmsd_file.rtmsd_sink_types()},
+        environ={"NOTES_CLIENT_SECRET": "a", "NOTES_WEBHOOK_SECRET": "b"},
+    )
+    assert config.apps[0].name == "notes"
+    assert config.warnings == ()
+
+
+def test_secrets_are_typed_so() -> None:
+    """Whatever is named a secret or token is a Secret, so that it cannot be printed."""
+    for cls in (AdminConfig, AppConfig):
+        for name, hint in typing.get_type_hints(cls).items():
+            if "secret" in name or "token" in name:
+                assert Secret in (hint, *typing.get_args(hint)), name

@@ -1,0 +1,29 @@
+"""What holds for every test: no task may outlive it, and logs are plain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> None:
+    """Undo what a test configured; drawing tracebacks in boxes would take longer than most tests."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="function")
+async def _no_task_is_left() -> AsyncIterator[None]:
+    """Fail a test that leaves tasks running: they would die unseen, with what they hold."""
+    yield
+    for _ in range(3):  # tasks that are just ending
+        await asyncio.sleep(0)
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert not left, f"tasks left running: {left}"
