@@ -33,9 +33,20 @@ class _Absence(msgspec.Struct):
 
 
 class Coverage:
-    """Keeps, for one stream, the meeting's time and the absences of each medium."""
+    """Keeps, for one stream, the meeting's time and the absences of each medium.
 
-    def __init__(self, *, kinds: Iterable[MediaKind], started_ms: int, resumed_ms: int | None = None) -> None:
+    `now` is monotonic seconds; `wall_offset` is what to add for Unix seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        kinds: Iterable[MediaKind],
+        started_ms: int,
+        wall_offset: float,
+        resumed_ms: int | None = None,
+    ) -> None:
+        self._wall_offset = wall_offset
         self._started_ms = started_ms
         self._never_live = set(kinds) if resumed_ms is None else set()
         self._absences: dict[MediaKind, _Absence] = {}
@@ -47,36 +58,37 @@ class Coverage:
         self.judging = False
         """Whether some medium is back and it is not yet known what is replayed: then show every frame to `frame`."""
 
-    def arrived(self, timestamp_ms: int, wall_ms: float) -> None:
+    def arrived(self, timestamp_ms: int, now: float) -> None:
         """Learn how far the meeting's time is behind ours: as far as the quickest packet."""
-        lag = wall_ms - timestamp_ms
+        lag = (now + self._wall_offset) * 1000 - timestamp_ms
         if lag < self._lag_ms:
             self._lag_ms = lag
 
-    def media_ms(self, wall_ms: float) -> int:
+    def media_ms(self, now: float) -> int:
         """What time it is in the meeting, as far as we know."""
+        wall_ms = (now + self._wall_offset) * 1000
         return int(wall_ms - self._lag_ms) if self._lag_ms != float("inf") else int(wall_ms)
 
     @property
     def absent(self) -> bool:
         return bool(self._absences)
 
-    def lost(self, kind: MediaKind, wall_ms: float) -> None:
+    def lost(self, kind: MediaKind, now: float) -> None:
         """The socket of a medium that was live is gone."""
         absence = self._absences.get(kind)
         if absence is None:
-            self._absences[kind] = _Absence(self.media_ms(wall_ms))
+            self._absences[kind] = _Absence(self.media_ms(now))
         else:  # gone again before it was known what was replayed
             absence.regained_ms = None
         self._update_judging()
 
-    def live(self, kind: MediaKind, wall_ms: float, now: float) -> list[Gap]:
+    def live(self, kind: MediaKind, now: float) -> list[Gap]:
         """A medium is accepted, for the first time or again."""
         self._never_live.discard(kind)
         absence = self._absences.get(kind)
         if absence is None:
             return []
-        absence.regained_ms = self.media_ms(wall_ms)
+        absence.regained_ms = self.media_ms(now)
         if kind is not MediaKind.AUDIO:  # only audio is kept for us
             return self._close(kind, absence.regained_ms)
         absence.judge_at = now + REPLAY_SECS

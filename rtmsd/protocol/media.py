@@ -219,16 +219,21 @@ class Intake:
         return self._duplicates.users
 
     def audio(self, content: Content, sound: AudioFormat) -> AudioFrame | None:
+        """Decode an audio frame; then ask `is_new`."""
         frame = audio_frame(content, sound)
         if isinstance(frame, Malformed):
             self._counters["malformed_" + frame.kind] += 1
             return None
+        return frame
+
+    def is_new(self, frame: AudioFrame) -> bool:
+        """Count a frame, as one that is to be delivered or as a duplicate."""
         if not self._duplicates.is_new_audio(frame):
             self._counters["duplicates"] += 1
-            return None
+            return False
         self._counters["audio"] += 1
         self._counters["bytes"] += len(frame.data)
-        return frame
+        return True
 
     def transcript(self, content: Content | None) -> TranscriptFrame | None:
         frame = transcript_frame(content) if content is not None else Malformed("transcript_without_content")

@@ -11,20 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rtmsd.frames import Event, Item, MediaKind, StreamInfo
 from rtmsd.protocol import media, signaling
-from rtmsd.protocol.actions import (
-    Action,
-    CloseSocket,
-    Deliver,
-    Finished,
-    Note,
-    OpenSocket,
-    Send,
-    Socket,
-    WakeAt,
-)
+from rtmsd.protocol.actions import Action, CloseSocket, Deliver, Finished, Note, Send, Socket, WakeAt
 from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason, StreamState
+from rtmsd.protocol.connections import Connections
 from rtmsd.protocol.coverage import Coverage
-from rtmsd.protocol.link import ANSWER_SECS, CLOSED_HOLD_SECS, SILENCE_SECS, STATUS_DELAYS, Link, Phase
+from rtmsd.protocol.link import ANSWER_SECS, Link, Phase
 from rtmsd.protocol.messages import Content, Malformed, Message, decode
 from rtmsd.protocol.signature import handshake_signature
 
@@ -36,8 +27,6 @@ REASON_SECS = 5.0
 
 HEARD_LATELY_SECS = 15.0
 """Keep-alives come every 10 s: a signaling socket that was heard since is alive."""
-
-SIGNALING = "signaling"
 
 _AUDIO = int(MessageType.MEDIA_DATA_AUDIO)
 
@@ -65,36 +54,39 @@ class StreamMachine:
         self.info = info
         self.request = request
         self.counters: Counter[str] = Counter()
-        self.refused: dict[MediaKind, tuple[int | None, str]] = {}
         self.outcome: Finished | None = None
         self.paused = False
         self._urls = tuple(server_urls)
-        self._signature = handshake_signature(
-            client_id=client_id, client_secret=client_secret, uuid=info.meeting_uuid, stream_id=info.stream_id
-        )
-        self._allowed_hosts = tuple(allowed_hosts)
-        self._backoff = backoff
-        self._wall_offset = wall_offset
-        self._signaling = Link(SIGNALING, backoff)
-        self._media = {kind: Link(kind.value, backoff) for kind in sorted(request.kinds)}
-        self._links: dict[str, Link] = {
-            SIGNALING: self._signaling,
-            **{one.kind: one for one in self._media.values()},
-        }
-        self._sound = media.confirmed_format(None, request)
+        self._out: list[Action] = []
         self._intake = media.Intake(self.counters)
-        self._coverage = Coverage(kinds=request.kinds, started_ms=info.started_ms, resumed_ms=resumed_ms)
-        self._numbers = 0
+        self._coverage = Coverage(
+            kinds=request.kinds, started_ms=info.started_ms, wall_offset=wall_offset, resumed_ms=resumed_ms
+        )
+        self._connections = Connections(
+            info=info,
+            request=request,
+            signature=handshake_signature(
+                client_id=client_id,
+                client_secret=client_secret,
+                uuid=info.meeting_uuid,
+                stream_id=info.stream_id,
+            ),
+            allowed_hosts=allowed_hosts,
+            backoff=backoff,
+            coverage=self._coverage,
+            out=self._out,
+        )
+        self._signaling = self._connections.signaling
+        self._links = self._connections.links
+        self._sound = media.confirmed_format(None, request)
         self._acked = False
         self._joined = False
         self._settle_at: float | None = None
         self._outage_since: float | None = None
         self._give_up: tuple[float, str, str] | None = None  # when, outcome, detail
         self._session_stop: int | None = None
-        self._last_failure = ""
         self._wake: float | None = None
         self._told = False
-        self._out: list[Action] = []
 
     # What others may look at
 
@@ -118,6 +110,11 @@ class StreamMachine:
         return self._intake.speakers
 
     @property
+    def refused(self) -> dict[MediaKind, tuple[int | None, str]]:
+        """The media that are not to be had, with the status or the cause."""
+        return self._connections.refused
+
+    @property
     def healthy(self) -> bool:
         """Whether signaling is connected, or about to be."""
         return self._signaling.connected
@@ -132,27 +129,26 @@ class StreamMachine:
 
     def opened(self, socket: Socket, now: float) -> list[Action]:
         """A connection asked for by OpenSocket is open."""
-        link = self._current(socket)
+        link = self._connections.current(socket)
         if link is not None and link.phase is Phase.OPENING:
-            link.greeting(now)
-            self._out.append(Send(socket, self._greeting(link)))
+            self._connections.greet(link, now)
         elif self.outcome is None:
             self._out.append(CloseSocket(socket))
         return self._done(now)
 
     def open_failed(self, socket: Socket, why: str, now: float) -> list[Action]:
         """A connection asked for by OpenSocket did not come about; `why` is safe to print."""
-        link = self._current(socket)
+        link = self._connections.current(socket)
         if link is not None and link.phase is Phase.OPENING:
-            self._last_failure = why
+            self._connections.last_failure = why
             self._out.append(Note("connection_failed", {"socket": link.kind, "why": why}))
             self._lost(link, now, close_frame=False)
         return self._done(now)
 
     def closed(self, socket: Socket, code: int | None, now: float) -> list[Action]:
         """A socket is gone: with a Close frame's `code`, or None when the connection just broke."""
-        link = self._current(socket)
-        if link is not None and link.connected:
+        link = self._connections.current(socket)
+        if link is not None:
             self._out.append(
                 Note("socket_closed", {"socket": link.kind, "code": code, "phase": link.phase.name})
             )
@@ -161,8 +157,8 @@ class StreamMachine:
 
     def received(self, socket: Socket, data: bytes | memoryview, now: float) -> list[Action]:
         """A whole message came. The way of every frame: keep it short."""
-        link = self._links.get(socket.kind)
-        if link is None or link.number != socket.number or not link.connected:
+        link = self._connections.current(socket)
+        if link is None:
             self.counters["late_messages"] += 1
             return self._done(now)
         link.heard = now
@@ -180,7 +176,8 @@ class StreamMachine:
         if self.outcome is None:
             for link in self._links.values():
                 if link.deadline is not None and link.deadline <= now:
-                    self._overdue(link, now)
+                    if self._connections.overdue(link, self._urls, now):
+                        self._lost(link, now, close_frame=False)
             self._check_joined(now)
             self._deliver(*self._coverage.settle(now))
             self._check_give_up(now)
@@ -206,14 +203,14 @@ class StreamMachine:
     def interrupted(self, server_urls: Sequence[str], now: float) -> list[Action]:
         """Zoom's interruption webhook came: connect again, unless Zoom has just been heard (§7.3, §10 C2)."""
         if self.outcome is None and now - self._signaling.heard > HEARD_LATELY_SECS:
-            self._drop(self._signaling)
+            self._connections.drop(self._signaling)
         return self.started_again(server_urls, now)
 
     def leave(self, now: float) -> list[Action]:
         """We stop, the stream does not: close the sockets without a word to Zoom and without a StreamEnd (§5.7)."""
         if self.outcome is None:
-            self._close_all()
-            self.outcome = Finished("left", self._media_now(now))
+            self._connections.close_all()
+            self.outcome = Finished("left", self._coverage.media_ms(now))
         return self._done(now)
 
     # Frames
@@ -222,10 +219,13 @@ class StreamMachine:
         frame = self._intake.audio(content, self._sound)
         if frame is None:
             return []
-        self._coverage.arrived(frame.timestamp_ms, (now + self._wall_offset) * 1000)
-        if not self._coverage.judging:
-            return [Deliver(frame)]
-        self._deliver(*self._coverage.frame(MediaKind.AUDIO, frame.timestamp_ms), frame)
+        if self._coverage.judging:  # a duplicate, too, shows that Zoom replays
+            self._deliver(*self._coverage.frame(MediaKind.AUDIO, frame.timestamp_ms))
+        if self._intake.is_new(frame):
+            self._coverage.arrived(frame.timestamp_ms, now)
+            if not self._out:
+                return [Deliver(frame)]
+            self._deliver(frame)
         return self._done(now)
 
     # Messages
@@ -257,39 +257,26 @@ class StreamMachine:
         urls = message.media_server.server_urls if message.media_server else {}
         status = message.status_code if message.status_code is not None else (0 if urls else -1)
         if status != StatusCode.STATUS_OK:
-            if self._may_try_again(link, status, now):
+            if self._connections.postpone(link, status, now):
                 return
             detail = "" if status >= 0 else "the answer had neither a status nor media URLs"
             self._finish("rejected", now, status=status, detail=detail)
             return
         link.live(now)
-        self.refused.clear()
         self._settle_at = now + ANSWER_SECS
-        for kind, one in self._media.items():
-            one.refusals = one.status_tries = 0
-            self._open_media(kind, one, urls.get(media.URL_KEYS[kind], ""), now)
+        self._connections.open_media(urls, now)
         self._check_joined(now)
-
-    def _open_media(self, kind: MediaKind, link: Link, url: str, now: float) -> None:
-        link.url = url
-        if not url:
-            self._refuse(link, None, "no_url", now)
-        elif problem := signaling.url_problem(url, self._allowed_hosts):
-            self._refuse(link, None, f"bad_url: the server URL {problem}", now)
-        else:
-            self._open(link, now)
 
     def _media_answer(self, link: Link, message: Message, now: float) -> None:
         status = message.status_code or 0
         if status != StatusCode.STATUS_OK:
-            if not self._may_try_again(link, status, now):
-                self._drop(link)
-                self._refuse(link, status, "status", now)
+            if not self._connections.postpone(link, status, now):
+                self._connections.refuse(link, status, "status", now)
         else:
             if link.kind == MediaKind.AUDIO:
                 self._sound = media.confirmed_format(message.media_params, self.request)
             link.live(now)
-            self._deliver(*self._coverage.live(MediaKind(link.kind), self._wall_ms(now), now))
+            self._deliver(*self._coverage.live(MediaKind(link.kind), now))
             if self._acked:  # a medium that came late or back needs its own (§10 C18)
                 self._out.append(Send(self._signaling.socket, signaling.ready_ack(self.info.stream_id)))
         self._check_joined(now)
@@ -298,7 +285,7 @@ class StreamMachine:
         """Acknowledge once every medium is accepted, refused or late, and at least one is accepted."""
         if self._acked or self._signaling.phase is not Phase.LIVE or self._settle_at is None:
             return
-        links = self._media.values()
+        links = self._connections.media.values()
         if all(one.phase is Phase.REFUSED for one in links):
             self._finish("no_media", now, detail="; ".join(cause for _, cause in self.refused.values()))
         elif (all(one.settled for one in links) or now >= self._settle_at) and any(
@@ -311,32 +298,30 @@ class StreamMachine:
             self._out.append(Send(socket, signaling.subscription()))
             if not self._joined:
                 self._joined = True
-                self._deliver(Event("stream_joined", self._media_now(now)))
+                self._deliver(Event("stream_joined", self._coverage.media_ms(now)))
 
     def _event(self, message: Message, now: float) -> None:
-        found = signaling.events(message.event, now_ms=self._media_now(now)) if message.event else []
+        found = signaling.events(message.event, now_ms=self._coverage.media_ms(now)) if message.event else []
         if not found:
             self.counters["unhandled_events"] += 1
         for event in found:
             self._deliver(event)
             if event.name == "media_interrupted":
-                for link in self._media.values():
-                    if link.phase is Phase.WAITING:
-                        link.wait(now, 0.0)
+                self._connections.try_media_now(now)
 
     def _stream_state(self, message: Message, now: float) -> None:
         state = signaling.number_of(StreamState, message.state)
         if state is None:
             self.counters["malformed_message_8"] += 1
             return
-        event = signaling.stream_event(state, message, now_ms=self._media_now(now))
+        event = signaling.stream_event(state, message, now_ms=self._coverage.media_ms(now))
         self._deliver(event)
         if state == StreamState.TERMINATED:
             reason = signaling.number_of(StopReason, _reason(message))
             self._finish("ended", now, reason=reason or self._session_stop, end_ms=event.timestamp_ms)
 
     def _session_state(self, message: Message, now: float) -> None:
-        event = signaling.session_event(message, now_ms=self._media_now(now))
+        event = signaling.session_event(message, now_ms=self._coverage.media_ms(now))
         if event is None:
             self.counters["unhandled_session_states"] += 1
             return
@@ -349,146 +334,58 @@ class StreamMachine:
     # Connections
 
     def _connect(self, now: float) -> None:
-        url, problem = signaling.choose_url(self._urls, self._allowed_hosts)
-        if url is None:
+        if problem := self._connections.connect(self._urls, now):
             self._finish("bad_url", now, detail=problem)
-        else:
-            self._signaling.url = url
-            self._open(self._signaling, now)
-
-    def _open(self, link: Link, now: float) -> None:
-        self._numbers += 1
-        link.opening(self._numbers, now)
-        self._out.append(OpenSocket(link.socket, link.url))
-
-    def _greeting(self, link: Link) -> bytes:
-        ids = {"uuid": self.info.meeting_uuid, "stream_id": self.info.stream_id, "signature": self._signature}
-        if link is self._signaling:
-            return signaling.handshake(**ids, sequence=1)
-        return media.handshake(MediaKind(link.kind), self.request, **ids, sequence=1)
-
-    def _may_try_again(self, link: Link, status: int, now: float) -> bool:
-        if status not in media.RETRY_STATUSES or link.status_tries >= len(STATUS_DELAYS):
-            return False
-        delay = STATUS_DELAYS[link.status_tries]
-        link.status_tries += 1
-        self._drop(link)
-        link.wait(now, delay)
-        self._out.append(Note("handshake_postponed", {"socket": link.kind, "status": status, "secs": delay}))
-        return True
-
-    def _refuse(self, link: Link, status: int | None, cause: str, now: float) -> None:
-        kind = MediaKind(link.kind)
-        link.rest(Phase.REFUSED)
-        self.refused[kind] = (status, cause)
-        self._deliver(
-            Event(
-                "media_refused",
-                self._media_now(now),
-                details={"media": link.kind, "status": status, "cause": cause},
-            )
-        )
 
     def _lost(self, link: Link, now: float, *, close_frame: bool) -> None:
-        """A socket is gone or never came: decide when to try again (§7.3)."""
+        """A socket is gone or never came; without signaling the stream has to be joined anew."""
         was_live = link.phase is Phase.LIVE
-        if was_live:
-            self._deliver(Event("socket_lost", self._media_now(now), details={"socket": link.kind}))
-        if link is self._signaling:
-            self._signaling_lost(now, was_live=was_live)
-        elif was_live:
-            self._coverage.lost(MediaKind(link.kind), self._wall_ms(now))
-        if close_frame and not was_live:
-            self._turned_away(link, now)
-        elif close_frame and was_live and link is self._signaling and self._session_stop is not None:
+        self._connections.lost(link, now, close_frame=close_frame)
+        if link is not self._signaling:
+            self._check_joined(now)
+            return
+        self._unjoin(now, was_live=was_live)
+        if close_frame and was_live and self._session_stop is not None:
             self._finish("ended", now, reason=self._session_stop)
-        else:
-            link.wait(now, CLOSED_HOLD_SECS if close_frame and was_live else None)
+        elif link.phase is Phase.IDLE:  # turned away: Zoom may still say why
+            self._give_up = (now + REASON_SECS, "silent_end" if self._joined else "refused", "")
 
-    def _signaling_lost(self, now: float, *, was_live: bool) -> None:
-        """Without signaling the media sockets are nothing: all will be made anew."""
-        for kind, one in self._media.items():
-            if one.phase is Phase.LIVE:
-                self._coverage.lost(kind, self._wall_ms(now))
-            self._drop(one)
+    def _unjoin(self, now: float, *, was_live: bool) -> None:
         self._acked = False
         self._settle_at = None
         if was_live and self._outage_since is None:
             self._outage_since = now
 
-    def _turned_away(self, link: Link, now: float) -> None:
-        """A Close frame where an answer was due means credentials or eligibility, not the network (§5.2)."""
-        link.refusals += 1
-        if link.refusals < 2:
-            link.wait(now, CLOSED_HOLD_SECS)
-        elif link is self._signaling:
-            link.rest()
-            self._give_up = (now + REASON_SECS, "silent_end" if self._joined else "refused", "")
-        else:
-            self._refuse(link, None, "closed_before_answer", now)
-            self._check_joined(now)
-
-    def _drop(self, link: Link) -> None:
-        if link.connected:
-            self._out.append(CloseSocket(link.socket))
-        link.rest()
-
-    def _close_all(self) -> None:
-        for link in self._links.values():
-            self._drop(link)
-
     def _reconnect_now(self, now: float) -> None:
-        was_live = self._signaling.phase is Phase.LIVE
-        self._signaling_lost(now, was_live=was_live)
-        self._drop(self._signaling)
+        self._connections.drop_media(now)
+        self._connections.drop(self._signaling)
+        self._unjoin(now, was_live=True)
         self._outage_since = now
         self._give_up = None
         self._connect(now)
 
     # Time
 
-    def _overdue(self, link: Link, now: float) -> None:
-        if link.phase is Phase.WAITING:
-            if link is self._signaling:
-                self._connect(now)
-            elif self._signaling.phase is Phase.LIVE:
-                self._open(link, now)
-            else:
-                link.rest()
-        elif link.phase is Phase.LIVE and link.heard + SILENCE_SECS > now:
-            link.deadline = link.heard + SILENCE_SECS
-        else:
-            why = {
-                Phase.OPENING: f"no connection within {ANSWER_SECS:.0f} s",
-                Phase.GREETING: f"no answer to the handshake within {ANSWER_SECS:.0f} s",
-            }.get(link.phase, f"nothing came for {SILENCE_SECS:.0f} s")
-            self._last_failure = why
-            self._out.append(Note("socket_silent", {"socket": link.kind, "why": why}))
-            self._out.append(CloseSocket(link.socket))
-            self._lost(link, now, close_frame=False)
-
     def _check_give_up(self, now: float) -> None:
         if self.outcome is None and self._give_up is not None and now >= self._give_up[0]:
             self._finish(self._give_up[1], now, detail=self._give_up[2])
         if self.outcome is None and self._outage_since is not None and self._give_up is None:
             if now >= self._outage_since + WINDOW_SECS:
-                self._close_all()
+                self._connections.close_all()
                 outcome = "lost" if self._joined else "unreachable"
                 wait = REASON_SECS if self._joined else 0.0
-                self._give_up = (now + wait, outcome, self._last_failure)
+                self._give_up = (now + wait, outcome, self._connections.last_failure)
                 self._check_give_up(now)
 
     def _next_wake(self, now: float) -> float | None:
-        times = [link.deadline for link in self._links.values() if link.deadline is not None]
+        times = [self._connections.next_deadline(), self._coverage.next_settle()]
         if self._settle_at is not None and not self._acked and self._settle_at > now:
             times.append(self._settle_at)
         if self._give_up is not None:
             times.append(self._give_up[0])
         elif self._outage_since is not None:
             times.append(self._outage_since + WINDOW_SECS)
-        if (settle := self._coverage.next_settle()) is not None:
-            times.append(settle)
-        return min(times, default=None)
+        return min((one for one in times if one is not None), default=None)
 
     def _done(self, now: float) -> list[Action]:
         """Hand over what is to be done, with the next time to be woken if it changed."""
@@ -499,7 +396,8 @@ class StreamMachine:
         if self.outcome is not None and not self._told:
             self._told = True
             self._out.append(self.outcome)
-        done, self._out = self._out, []
+        done = self._out.copy()
+        self._out.clear()
         return done
 
     # Ends
@@ -516,25 +414,13 @@ class StreamMachine:
     ) -> None:
         if self.outcome is not None:
             return
-        self._close_all()
-        end_ms = end_ms or self._media_now(now)
+        self._connections.close_all()
+        end_ms = end_ms or self._coverage.media_ms(now)
         self._deliver(*self._coverage.end(end_ms))
         self.outcome = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
 
-    # Small things
-
-    def _current(self, socket: Socket) -> Link | None:
-        link = self._links.get(socket.kind)
-        return link if link is not None and link.number == socket.number and self.outcome is None else None
-
     def _deliver(self, *items: Item) -> None:
         self._out.extend(Deliver(one) for one in items)
-
-    def _wall_ms(self, now: float) -> float:
-        return (now + self._wall_offset) * 1000
-
-    def _media_now(self, now: float) -> int:
-        return self._coverage.media_ms(self._wall_ms(now))
 
 
 def _reason(message: Message) -> int | str | None:

@@ -57,6 +57,8 @@ def set_up_logging(
     root.setLevel(_number(level))
     # It logs a traceback for everything that strangers send which is not HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # It says a line for every connection; what is worth a line is said by those who use it.
+    logging.getLogger("picows").setLevel(logging.WARNING)
 
 
 def _number(level: str) -> int:

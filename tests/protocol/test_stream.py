@@ -287,6 +287,22 @@ def test_what_is_replayed_is_no_gap() -> None:
     assert bench.gaps() == []
 
 
+def test_a_replay_of_what_we_have_shows_that_zoom_kept_the_rest() -> None:
+    """Nobody spoke while we were away: the replay brings only what we had, and nothing is ledgered."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.join()
+    bench.later(1.0)
+    had = bench.wall_ms - 100
+    bench.audio(had)
+    bench.closed("audio")
+    bench.later(5.0)
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    bench.audio(had)
+    bench.later(5.0)
+    assert bench.gaps() == [] and bench.machine.counters["duplicates"] == 1
+
+
 def test_what_is_not_replayed_is_a_gap() -> None:
     """From the loss of the socket to its return, in the meeting's time."""
     bench = Bench(kinds=AUDIO_ONLY)

@@ -1,0 +1,143 @@
+"""One writer's life. Everything that blocks happens in one thread of its own, in order.
+
+So a call that was cancelled while its thread worked can never overlap the next one, and a stuck disk holds up this
+stream alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from rtmsd.api import Item, SinkError, SinkReject, SinkRetry, StreamInfo
+from rtmsd.api.recording import Recording, RecordingError
+
+_RETRY_SECS = 2.0
+
+_T = TypeVar("_T")
+
+
+class Segment:
+    """The context of a writer, and the writer itself."""
+
+    def __init__(self, directory: Path, stream: StreamInfo, *, version: str, flush_secs: float) -> None:
+        self._directory = directory
+        self._stream = stream
+        self._version = version
+        self._flush_secs = flush_secs
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rtmsd-file")
+        self._recording: Recording | None = None
+        self._flushed_at = 0.0
+        self._owes_flush = False
+        self._revoked = False
+        self.left = False
+
+    async def __aenter__(self) -> Segment:
+        """Open the recording; raises SinkError. Cancelling is safe: what was opened is let go of."""
+        try:
+            await self._call(self._open)
+        except (OSError, RecordingError) as error:
+            self._leave()
+            raise SinkError(f"the recording in {self._directory} cannot be opened: {error}") from error
+        except asyncio.CancelledError:
+            self._thread.submit(self._let_go)
+            self._leave()
+            raise
+        self._flushed_at = asyncio.get_running_loop().time()
+        return self
+
+    async def write(self, batch: Sequence[Item]) -> None:
+        """Write a batch, and flush when the last flush is `flush_secs` ago.
+
+        Raises SinkRetry when the disk refused and nothing of the batch was kept, SinkReject after a purge, SinkError
+        when a part was kept. When cancelled the batch may or may not have been kept.
+        """
+        if self._revoked:
+            raise SinkReject(f"the recording in {self._directory} was deleted on request")
+        now = asyncio.get_running_loop().time()
+        due = now - self._flushed_at >= self._flush_secs
+        if due:
+            self._flushed_at = now
+        try:
+            await self._call(lambda: self._write(batch, flush=due))
+        except OSError as error:
+            raise SinkRetry(
+                f"the recording in {self._directory} could not be written: {error.strerror or error}",
+                after=_RETRY_SECS,
+            ) from error
+        except RecordingError as error:
+            raise SinkError(str(error)) from error
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the recording after its StreamEnd, unless an exception leads out; else leave it to be continued.
+
+        Raises SinkError when the disk refuses. Cancelling is safe: the thread finishes what it does.
+        """
+        try:
+            if not self._revoked:
+                await self._call(self._close if kind is None else self._suspend)
+        except (OSError, RecordingError) as failure:
+            raise SinkError(
+                f"the recording in {self._directory} could not be completed and stays unfinished: {failure}"
+            ) from failure
+        finally:
+            self._leave()
+
+    async def abandon(self) -> None:
+        """Let go of the files, because they will be deleted; later batches are rejected."""
+        self._revoked = True
+        if not self.left:
+            await self._call(self._let_go)
+
+    async def _call(self, work: Callable[[], _T]) -> _T:
+        """Run in the thread. Shielded: a queued call that is cancelled still runs, in its turn."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+    def _leave(self) -> None:
+        self.left = True
+        self._thread.shutdown(wait=False)
+
+    # In the thread
+
+    def _open(self) -> None:
+        self._recording = Recording.open(self._directory, self._stream, version=self._version)
+
+    def _write(self, batch: Sequence[Item], *, flush: bool) -> None:
+        assert self._recording is not None
+        if self._owes_flush:
+            self._recording.flush()
+            self._owes_flush = False
+        self._recording.write(batch)
+        if flush:
+            try:
+                self._recording.flush()
+            except OSError:
+                # The batch was kept: the next one tells, if the disk still refuses.
+                self._owes_flush = True
+
+    def _close(self) -> None:
+        assert self._recording is not None
+        try:
+            if self._recording.ended:
+                self._recording.close()
+            else:
+                self._recording.suspend()
+        finally:
+            self._recording.abandon()
+
+    def _suspend(self) -> None:
+        assert self._recording is not None
+        try:
+            self._recording.suspend()
+        finally:
+            self._recording.abandon()
+
+    def _let_go(self) -> None:
+        if self._recording is not None:
+            self._recording.abandon()

@@ -1,0 +1,5 @@
+"""`python -m rtmsd` is `rtmsd`."""
+
+from rtmsd.cli import main
+
+main()

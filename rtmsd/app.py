@@ -1,0 +1,223 @@
+"""The composition root: builds every part, introduces them to each other, and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from rtmsd import __version__
+from rtmsd.api.sinks import SinkContext
+from rtmsd.config import AppConfig, Config, Listen, UnixListen
+from rtmsd.delivery.pump import DeliveryRules
+from rtmsd.delivery.router import LaneRules, Outlet, Router, StreamRoute
+from rtmsd.diagnosis.streams import explain_end, explain_medium
+from rtmsd.errors import JournalError
+from rtmsd.frames import MediaKind, StreamInfo
+from rtmsd.plugins import Plugins
+from rtmsd.protocol.actions import Finished
+from rtmsd.protocol.media import MEDIA_TYPES
+from rtmsd.protocol.webhook import Credentials, WebhookEvent
+from rtmsd.report import Report
+from rtmsd.runtime.clock import Clock
+from rtmsd.runtime.tasks import supervise
+from rtmsd.start.coordinator import Coordinator
+from rtmsd.state.journal import Journal
+from rtmsd.streams.manager import StreamManager
+from rtmsd.streams.transport import client_tls
+from rtmsd.web.counters import WebhookCounters
+from rtmsd.web.server import serving
+from rtmsd.web.status import admin_app
+from rtmsd.web.webhook import webhook_app, webhook_routes
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The daemon takes webhooks: where, and where it shows itself."""
+
+    webhook: Listen | UnixListen
+    admin: Listen | UnixListen
+    report: Report
+
+
+class _Stop(Exception):
+    """Raised by the task that waits for the end, to end the group."""
+
+
+class _Explain:
+    """The sentences of `diagnosis`, for the streams."""
+
+    def end(self, finished: Finished, *, app: str) -> str:
+        return explain_end(
+            outcome=finished.outcome,
+            reason=finished.reason,
+            status=finished.status,
+            detail=finished.detail,
+            app=app,
+        )
+
+    def medium(self, kind: MediaKind, status: int | None, cause: str) -> str:
+        return explain_medium(kind.value, status, cause)
+
+
+class Daemon:
+    """The whole of rtmsd for one configuration."""
+
+    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock, chance: random.Random) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._clock = clock
+        self._chance = chance
+        self._apps = {app.name: app for app in config.apps}
+        self._log = structlog.get_logger("rtmsd")
+
+    async def run(self, *, stop: asyncio.Event, ready: Callable[[Ready], None] | None = None) -> None:
+        """Serve until `stop` is set. `ready` is called once webhooks are accepted.
+
+        Raises RtmsdError when something cannot be started. Stopping: no more webhooks, then no more sockets, then
+        the lanes are drained within the sinks' `drain_secs`, then the sinks are left. Cancelling does the same, but
+        abandons what waits.
+        """
+        async with (
+            Journal.open(self._config.state_dir, self._clock) as journal,
+            AsyncExitStack() as sinks,
+        ):
+            router = Router(
+                [await self._outlet(one.name, sinks) for one in self._config.sinks], clock=self._clock
+            )
+            try:
+                await self._serve(journal, router, stop, ready)
+            finally:
+                await router.drain()
+        self._log.info("stopped")
+
+    async def _outlet(self, name: str, sinks: AsyncExitStack) -> Outlet:
+        """Build, enter and check one sink; SinkError tells why it cannot be used."""
+        config = next(one for one in self._config.sinks if one.name == name)
+        sink_type = self._plugins.sink_types[config.type]
+        context = SinkContext(
+            name=name, version=__version__, state_dir=self._config.state_dir / "sinks" / name
+        )
+        sink = await sinks.enter_async_context(sink_type.build(config.options, context))
+        await sink.check()
+        rules = config.delivery
+        return Outlet(
+            name=name,
+            type_name=config.type,
+            sink=sink,
+            wants=sink_type.wants(config.options),
+            lane_rules=LaneRules(
+                limit_bytes=rules.queue_bytes,
+                batch_secs=rules.batch_ms / 1000,
+                drop_oldest=rules.when_full == "drop_oldest",
+            ),
+            rules=DeliveryRules(write_timeout_secs=rules.write_timeout_secs, drain_secs=rules.drain_secs),
+        )
+
+    async def _serve(
+        self, journal: Journal, router: Router, stop: asyncio.Event, ready: Callable[[Ready], None] | None
+    ) -> None:
+        def open_route(info: StreamInfo, app: AppConfig) -> StreamRoute:
+            return router.open(info, app.sinks)
+
+        def wanted(app: AppConfig) -> frozenset[MediaKind]:
+            wants = frozenset[MediaKind]().union(*(router.outlets[name].wants for name in app.sinks))
+            return wants & MEDIA_TYPES.keys()
+
+        streams = StreamManager(
+            journal=journal,
+            tls=client_tls(self._config.zoom.ca_file),
+            allowed_hosts=self._config.zoom.allowed_hosts,
+            open_route=open_route,
+            wanted=wanted,
+            explain=_Explain(),
+            clock=self._clock,
+            chance=self._chance,
+        )
+        coordinator = Coordinator(apps=self._apps, streams=streams, journal=journal, clock=self._clock)
+        counters = WebhookCounters()
+        report = Report(streams=streams, router=router, counters=counters, clock=self._clock)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                started = asyncio.Event()
+                tasks.create_task(streams.run(started), name="streams")
+                await started.wait()
+                await coordinator.catch_up()
+                await journal.prune()
+                async with serving(
+                    self._webhooks(journal, coordinator, counters, tasks), self._config.webhook.listen
+                ) as webhook:
+                    report.accept(True)
+                    async with serving(self._admin(report), self._config.admin.listen) as admin:
+                        self._log.info(
+                            "ready", webhook=f"{webhook}{self._config.webhook.path}", status_page=str(admin)
+                        )
+                        for warning in self._config.warnings:
+                            self._log.warning(warning)
+                        if ready is not None:
+                            ready(Ready(webhook, admin, report))
+                        await stop.wait()
+                        report.accept(False)
+                        self._log.info("stopping", streams=streams.living)
+                raise _Stop
+        except* _Stop:
+            pass
+
+    def _webhooks(
+        self, journal: Journal, coordinator: Coordinator, counters: WebhookCounters, tasks: asyncio.TaskGroup
+    ) -> web.Application:
+        async def on_event(taken_id: int, app: str, event: WebhookEvent) -> None:
+            try:
+                await coordinator.handle(taken_id, app, event)
+            except JournalError as error:
+                self._log.error("a webhook was not noted as handled", webhook=event.event, error=str(error))
+
+        def schedule(work: Coroutine[Any, Any, None]) -> None:
+            tasks.create_task(supervise(work, what="handling a webhook"), name="webhook")
+
+        routes = webhook_routes(
+            path=self._config.webhook.path,
+            credentials=[
+                Credentials(app.name, tuple(secret.reveal() for secret in app.webhook_secrets))
+                for app in self._config.apps
+            ],
+            journal=journal,
+            on_event=on_event,
+            schedule=schedule,
+            clock=self._clock,
+            counters=counters,
+        )
+        return webhook_app(routes)
+
+    def _admin(self, report: Report) -> web.Application:
+        return admin_app(
+            source=report, clock=self._clock, version=__version__, token=self._config.admin.token
+        )
+
+
+async def run_until_signal(daemon: Daemon) -> None:
+    """Run the daemon until SIGTERM or SIGINT; a second signal does not wait for the sinks."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def asked() -> None:
+        if stop.is_set():
+            task.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    try:
+        await daemon.run(stop=stop)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,16 @@
+"""The files of one recording: places frames by media time, accounts for every second, and seals the result."""
+
+from rtmsd.recording.layout import candidate_directories, make_directories, recording_directory
+from rtmsd.recording.recording import Recording
+from rtmsd.recording.tombstone import purge
+from rtmsd.recording.verify import Report, verify
+
+__all__ = [
+    "Recording",
+    "Report",
+    "candidate_directories",
+    "make_directories",
+    "purge",
+    "recording_directory",
+    "verify",
+]

@@ -1,0 +1,149 @@
+"""Turn an unfinished recording into a complete one.
+
+Each step can be repeated, and the ledger goes last: a process that dies in between leaves a recording that can be
+opened and closed again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rtmsd.frames import StreamInfo, TranscriptFrame
+from rtmsd.recording import captions
+from rtmsd.recording.account import Account, Sound, account, completeness, standing
+from rtmsd.recording.layout import (
+    AUDIO,
+    CAPTIONS,
+    EVENTS,
+    GAPS,
+    LEDGER,
+    MANIFEST,
+    MIXED,
+    PART,
+    SUMS,
+    TRANSCRIPT,
+    publish,
+    sync_directory,
+    track_file,
+)
+from rtmsd.recording.lines import decode_all, gap_line
+from rtmsd.recording.manifest import SCHEMA, Manifest, Stop, TrackEntry, digest, sums
+from rtmsd.recording.mixed import mix
+from rtmsd.recording.progress import Progress
+from rtmsd.recording.wav import finish
+
+
+def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, version: str) -> None:
+    """Write what is only known at the end, give every file its name, seal them and drop the ledger.
+
+    `progress` is settled and has its end. Raises OSError when the disk refuses; nothing recorded is lost then.
+    """
+    assert progress.end is not None and progress.zero_ms is not None
+    zero_ms, duration_ms = progress.zero_ms, progress.duration_ms
+    files = [*_finish_audio(directory, progress), *_finish_lines(directory, zero_ms, duration_ms)]
+    sounds = {user_id: Sound(track.runs, progress.form.rate) for user_id, track in progress.tracks.items()}
+    gaps = standing(progress.ledger, sounds, zero_ms=zero_ms, duration_ms=duration_ms)
+    publish(directory / GAPS, b"".join(map(gap_line, gaps)))
+    sync_directory(directory / AUDIO)
+
+    accounts = _accounts(progress, sounds)
+    rate = progress.form.rate if progress.audio else 1000
+    entries = {name: digest(directory / name) for name in sorted([*files, GAPS])}
+    manifest = Manifest(
+        schema=SCHEMA,
+        rtmsd=version,
+        app=info.app,
+        product=info.product,
+        meeting_id=info.meeting_id,
+        meeting_uuid=info.meeting_uuid,
+        stream_id=info.stream_id,
+        zero_ms=zero_ms,
+        duration_ms=duration_ms,
+        stop=Stop(progress.end.reason, progress.end.name, progress.end.sentence),
+        completeness=completeness((part, rate) for part in accounts.values()),
+        tracks=tuple(
+            _track_entry(progress, user_id, accounts[user_id]) for user_id in sorted(progress.tracks)
+        ),
+        gaps=tuple(gaps),
+        reconnects=progress.reconnects,
+        counts=dict(sorted(progress.counts.items())),
+        files=entries,
+    )
+    publish(directory / MANIFEST, manifest.encode())
+    publish(directory / SUMS, sums(entries | {MANIFEST: digest(directory / MANIFEST)}))
+    drop_leftovers(directory)
+
+
+def drop_leftovers(directory: Path) -> None:
+    """Remove what only an unfinished recording needs."""
+    (directory / (TRANSCRIPT + PART)).unlink(missing_ok=True)
+    (directory / LEDGER).unlink(missing_ok=True)
+    sync_directory(directory)
+
+
+def _finish_audio(directory: Path, progress: Progress) -> list[str]:
+    if not progress.tracks:
+        return []
+    samples = progress.duration_ms * progress.form.rate // 1000
+    names = {user_id: track_file(user_id, mixed=progress.mixed) for user_id in progress.tracks}
+    for name in names.values():
+        finish(directory / (name + PART), progress.form, samples)
+    if not progress.mixed:
+        tracks = [
+            (directory / (name + PART), progress.tracks[user_id].runs) for user_id, name in names.items()
+        ]
+        mix(tracks, directory / (MIXED + PART), progress.form, samples)
+    done = [*names.values()] if progress.mixed else [*names.values(), MIXED]
+    for name in done:
+        (directory / (name + PART)).replace(directory / name)
+    return done
+
+
+def _finish_lines(directory: Path, zero_ms: int, duration_ms: int) -> list[str]:
+    raw = directory / (TRANSCRIPT + PART)
+    frames = decode_all(raw.read_bytes(), TranscriptFrame) if raw.exists() else []
+    spoken = captions.phrases(frames, zero_ms=zero_ms, duration_ms=duration_ms)
+    publish(directory / TRANSCRIPT, captions.jsonl(spoken))
+    publish(directory / CAPTIONS, captions.webvtt(spoken))
+    events = directory / (EVENTS + PART)
+    handle = os.open(events, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    events.replace(directory / EVENTS)
+    return [TRANSCRIPT, CAPTIONS, EVENTS]
+
+
+def _accounts(progress: Progress, sounds: dict[int, Sound]) -> dict[int, Account]:
+    """Account for each track; a recording without any accounts for the time that a track could have had."""
+    assert progress.zero_ms is not None
+    return {
+        user_id: account(
+            user_id,
+            sound,
+            progress.ledger,
+            progress.pause_spans(),
+            zero_ms=progress.zero_ms,
+            duration_ms=progress.duration_ms,
+        )
+        for user_id, sound in (sounds or {0: Sound((), 1000)}).items()
+    }
+
+
+def _track_entry(progress: Progress, user_id: int, part: Account) -> TrackEntry:
+    form = progress.form
+    return TrackEntry(
+        user_id=user_id,
+        names=progress.names.get(user_id, ()),
+        file=track_file(user_id, mixed=progress.mixed),
+        codec="L16",
+        rate=form.rate,
+        channels=form.channels,
+        samples=part.present + part.silent + part.missing + part.paused,
+        present_secs=part.present / form.rate,
+        silent_secs=part.silent / form.rate,
+        missing_secs=part.missing / form.rate,
+        paused_secs=part.paused / form.rate,
+    )

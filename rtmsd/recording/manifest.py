@@ -1,0 +1,86 @@
+"""`manifest.json`, which explains a recording, and `SHA256SUMS`, which seals it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from rtmsd.frames import Gap
+from rtmsd.recording.account import Account
+
+SCHEMA = 1
+
+
+class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the stream ended: Zoom's number or null, its name, and a sentence."""
+
+    reason: int | None
+    name: str
+    sentence: str
+
+
+class TrackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One track. Each `_secs` is a whole number of samples divided by the rate; the four add up to `samples`."""
+
+    user_id: int
+    names: tuple[str, ...]
+    file: str
+    codec: str
+    rate: int
+    channels: int
+    samples: int
+    present_secs: float
+    silent_secs: float
+    missing_secs: float
+    paused_secs: float
+
+    @property
+    def account(self) -> Account:
+        secs = self.present_secs, self.silent_secs, self.missing_secs, self.paused_secs
+        return Account(*(round(value * self.rate) for value in secs))
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of `manifest.json`. `counts` has what was refused or doubled, by its name in the ledger."""
+
+    schema: int
+    rtmsd: str
+    app: str
+    product: str
+    meeting_id: str
+    meeting_uuid: str
+    stream_id: str
+    zero_ms: int
+    duration_ms: int
+    stop: Stop
+    completeness: float
+    tracks: tuple[TrackEntry, ...]
+    gaps: tuple[Gap, ...]
+    reconnects: int
+    counts: dict[str, int]
+    files: dict[str, FileEntry]
+
+    def encode(self) -> bytes:
+        return orjson.dumps(msgspec.to_builtins(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def digest(path: Path) -> FileEntry:
+    """Read a file and return its size and hash."""
+    with path.open("rb") as file:
+        return FileEntry(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def sums(files: Mapping[str, FileEntry]) -> bytes:
+    """Write what `sha256sum -c` reads, ordered by path."""
+    return "".join(f"{entry.sha256}  {name}\n" for name, entry in sorted(files.items())).encode(
+        "utf-8", "surrogateescape"
+    )

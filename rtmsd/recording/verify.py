@@ -1,0 +1,206 @@
+"""Check a complete recording against itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any
+
+import msgspec
+
+from rtmsd.errors import RecordingError
+from rtmsd.frames import Gap
+from rtmsd.recording.account import completeness
+from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, webvtt
+from rtmsd.recording.layout import (
+    CAPTIONS,
+    EVENTS,
+    GAPS,
+    LEDGER,
+    MANIFEST,
+    MIXED,
+    SUMS,
+    TOMBSTONE,
+    TRANSCRIPT,
+)
+from rtmsd.recording.ledger import concerns_audio
+from rtmsd.recording.lines import decode_all
+from rtmsd.recording.manifest import SCHEMA, FileEntry, Manifest, TrackEntry, digest, sums
+from rtmsd.recording.spans import clip, total, union
+from rtmsd.recording.wav import WavFormat, read_header
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found: `problems` are plain sentences; `manifest` is None when it cannot be read."""
+
+    problems: list[str]
+    manifest: Manifest | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    @property
+    def summary(self) -> str:
+        """One line for people: duration, tracks, completeness and gaps."""
+        if self.manifest is None:
+            return "no readable manifest"
+        seconds, ms = divmod(self.manifest.duration_ms, 1000)
+        length = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}"
+        tracks, gaps = len(self.manifest.tracks), len(self.manifest.gaps)
+        share = f"{self.manifest.completeness * 100:.4f}".rstrip("0").rstrip(".")
+        return (
+            f"{length} long, {tracks} {'track' if tracks == 1 else 'tracks'}, {share} % complete, "
+            f"{gaps} {'gap' if gaps == 1 else 'gaps'}"
+        )
+
+
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
+    timestamp_ms: int
+    name: str
+    user_id: int | None = None
+    user_name: str | None = None
+    details: dict[str, Any] = {}  # whatever the event says
+
+
+def verify(directory: Path) -> Report:
+    """Read every file of a recording, wherever it has been moved, and say what is wrong with it.
+
+    Never raises on what it finds. Without problems: no file is missing, altered or unlisted, all tracks have the same
+    length, and the numbers of the manifest agree with the files and with each other.
+    """
+    if not directory.is_dir():
+        return Report([f"a recording is a directory, and {directory} is none"])
+    if (directory / TOMBSTONE).exists():
+        return Report(["this recording was deleted on request; only its tombstone is left"])
+    if (directory / LEDGER).exists():
+        return Report([f"this recording is unfinished ({LEDGER} is there): close it with `rtmsd recover`"])
+    problems: list[str] = []
+    try:
+        found = _digests(directory, problems)
+        problems += _check_sums(directory, found)
+        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
+    except OSError as error:
+        return Report([*problems, f"{error.filename or directory} cannot be read: {error.strerror}"])
+    except ValueError as error:
+        return Report([*problems, f"{MANIFEST} is no manifest that this version knows: {error}"])
+    problems += _check_manifest(manifest, found)
+    for check in (_check_audio, _check_gaps, _check_lines):
+        try:
+            problems += check(directory, manifest)
+        except OSError as error:
+            problems.append(f"{error.filename or directory} cannot be read: {error.strerror}")
+    return Report(problems, manifest)
+
+
+def _digests(directory: Path, problems: list[str]) -> dict[str, FileEntry]:
+    found = {}
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            path = Path(parent, name)
+            relative = path.relative_to(directory).as_posix()
+            if not S_ISREG(path.lstat().st_mode):
+                problems.append(f"{relative} should be an ordinary file")
+            elif relative != SUMS:
+                found[relative] = digest(path)
+    return found
+
+
+def _check_sums(directory: Path, found: dict[str, FileEntry]) -> Iterator[str]:
+    if not (directory / SUMS).is_file():
+        yield f"{SUMS} is missing: the recording is not complete"
+        return
+    sealed = (directory / SUMS).read_bytes()
+    if sealed == sums(found):
+        return
+    listed = {}
+    for line in sealed.decode("utf-8", "replace").splitlines():
+        value, _, name = line.partition("  ")
+        listed[name] = value
+    wrong = [
+        *(f"{name} is not listed in {SUMS}" for name in sorted(found.keys() - listed.keys())),
+        *(f"{name} is listed in {SUMS} and missing" for name in sorted(listed.keys() - found.keys())),
+        *(
+            f"{name} was altered: its SHA-256 is not the one in {SUMS}"
+            for name in sorted(found.keys() & listed.keys())
+            if listed[name] != found[name].sha256
+        ),
+    ]
+    yield from wrong or [f"{SUMS} is not written as rtmsd writes it (one sorted line for each file)"]
+
+
+def _check_manifest(manifest: Manifest, found: dict[str, FileEntry]) -> Iterator[str]:
+    if manifest.schema != SCHEMA:
+        yield f"{MANIFEST} should have schema {SCHEMA}, and has {manifest.schema}"
+    expected = {name: entry for name, entry in found.items() if name != MANIFEST}
+    for name in sorted(expected.keys() | manifest.files.keys()):
+        if manifest.files.get(name) != expected.get(name):
+            yield f"the size or hash of {name} in {MANIFEST} is not that of the file"
+    for track in manifest.tracks:
+        yield from _check_account(track, manifest)
+    due = completeness((track.account, track.rate) for track in manifest.tracks if track.rate > 0)
+    if manifest.tracks and manifest.completeness != due:
+        yield f"the completeness should be {due} by its tracks, and is given as {manifest.completeness}"
+    if not 0 <= manifest.completeness <= 1:
+        yield f"the completeness should lie between 0 and 1, and is {manifest.completeness}"
+
+
+def _check_account(track: TrackEntry, manifest: Manifest) -> Iterator[str]:
+    if track.rate <= 0 or track.samples != manifest.duration_ms * track.rate // 1000:
+        yield f"{track.file} should be as long as the recording, {manifest.duration_ms} ms, and has {track.samples} samples"
+        return
+    parts = track.account
+    if min(parts.present, parts.silent, parts.missing, parts.paused) < 0:
+        yield f"{track.file} should have no negative seconds"
+    if parts.present + parts.silent + parts.missing + parts.paused != track.samples:
+        yield f"present, silent, missing and paused seconds of {track.file} do not add up to its {track.samples} samples"
+    gaps = [gap for gap in manifest.gaps if concerns_audio(gap, track.user_id)]
+    spans = union((gap.from_ms - manifest.zero_ms, gap.to_ms - manifest.zero_ms) for gap in gaps)
+    ledgered = total(clip(spans, 0, manifest.duration_ms))
+    if parts.missing > (ledgered + 1) * track.rate // 1000:
+        yield f"{track.file} misses more than the gaps of the manifest explain"
+
+
+def _check_audio(directory: Path, manifest: Manifest) -> Iterator[str]:
+    forms = {track.file: (WavFormat(track.rate, track.channels), track.samples) for track in manifest.tracks}
+    if forms and MIXED not in forms:
+        forms[MIXED] = next(iter(forms.values()))
+    for name in sorted({name for name in manifest.files if name.endswith(".wav")} ^ forms.keys()):
+        yield f"{name} should be both a file and a track of the manifest"
+    for name in sorted(forms.keys() & manifest.files.keys()):
+        try:
+            if read_header(directory / name) != forms[name]:
+                yield f"{name} has another format or length than {MANIFEST} says"
+        except RecordingError as error:
+            yield str(error)
+
+
+def _check_gaps(directory: Path, manifest: Manifest) -> Iterator[str]:
+    try:
+        gaps = decode_all((directory / GAPS).read_bytes(), Gap)
+    except ValueError as error:
+        yield f"{GAPS} cannot be read: {error}"
+        return
+    if tuple(gaps) != manifest.gaps:
+        yield f"{GAPS} and the gaps of {MANIFEST} differ"
+
+
+def _check_lines(directory: Path, manifest: Manifest) -> Iterator[str]:
+    try:
+        decode_all((directory / EVENTS).read_bytes(), _Event)
+    except ValueError as error:
+        yield f"{EVENTS} cannot be read: {error}"
+    try:
+        spoken = decode_all((directory / TRANSCRIPT).read_bytes(), Phrase)
+    except ValueError as error:
+        yield f"{TRANSCRIPT} cannot be read: {error}"
+        return
+    last = (manifest.duration_ms + SHORTEST_CUE_MS) / 1000
+    if not all(0 <= phrase.start < phrase.end <= last for phrase in spoken):
+        yield f"{TRANSCRIPT} has phrases outside the recording"
+    elif (directory / CAPTIONS).read_bytes() != webvtt(spoken):
+        yield f"{CAPTIONS} does not have the cues of {TRANSCRIPT}"

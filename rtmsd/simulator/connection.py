@@ -1,0 +1,132 @@
+"""One WebSocket as Zoom's side holds it: messages in, messages out through a queue, keep-alives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import ClientConnectionResetError, WSMsgType, web
+
+from rtmsd.protocol.codes import MessageType
+from rtmsd.runtime.clock import Clock
+from rtmsd.simulator.messages import Message, keep_alive
+
+_QUEUE = 20_000  # a minute of three people's 20 ms packets, twice
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message of the client; `socket` is `signaling` or the media path's last part; `at` is Unix seconds."""
+
+    at: float
+    socket: str
+    message: Message
+
+
+@dataclass(frozen=True)
+class _Close:
+    code: int
+    reason: str
+
+
+class Connection:
+    """A client's socket. `kind` is `signaling`, or which media URL it came to (`audio`, `transcript`, `all`, …).
+
+    Sending never waits: a client that lets 20 000 messages pile up is cut off.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        websocket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        text: bool,
+        clock: Clock,
+        on_received: Callable[[Received], None],
+    ) -> None:
+        self.kind = kind
+        self.gone = asyncio.Event()
+        self._websocket = websocket
+        self._transport = transport
+        self._text = text
+        self._clock = clock
+        self._on_received = on_received
+        self._outgoing: asyncio.Queue[Message | _Close] = asyncio.Queue()
+        self._spoke_at = self._keep_alive_at = clock.monotonic()
+        self._sequence = 0
+        self._unanswered: list[int] = []
+
+    def send(self, message: Message) -> None:
+        self._spoke_at = self._clock.monotonic()
+        if self._outgoing.qsize() >= _QUEUE:
+            self.abort()
+            return
+        self._outgoing.put_nowait(message)
+
+    def close(self, code: int = 1000, reason: str = "Normal close") -> None:
+        """Send a Close frame after everything that was sent."""
+        self._outgoing.put_nowait(_Close(code, reason))
+
+    def abort(self) -> None:
+        """Drop TCP: no Close frame, no TLS goodbye, a reset on the wire."""
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    async def write(self) -> None:
+        """Send what was queued until the close; the connection's own task. Cancelling it loses what is queued."""
+        with contextlib.suppress(ClientConnectionResetError, ConnectionError):
+            while True:
+                message = await self._outgoing.get()
+                if isinstance(message, _Close):
+                    await self._websocket.close(code=message.code, message=message.reason.encode())
+                    return
+                data = orjson.dumps(message)
+                if self._text:
+                    await self._websocket.send_str(data.decode())
+                else:
+                    await self._websocket.send_bytes(data)
+
+    async def read(self) -> Message | None:
+        """Give the client's next message, keep-alive answers taken out; None when the socket is gone.
+
+        Accepts text and binary frames. What is not a JSON object comes as an empty one.
+        """
+        while True:
+            frame = await self._websocket.receive()
+            if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return None
+            try:
+                message = orjson.loads(frame.data)
+            except orjson.JSONDecodeError:
+                message = {}
+            if not isinstance(message, dict):
+                message = {}
+            self._on_received(Received(self._clock.wall(), self.kind, message))
+            if message.get("msg_type") != MessageType.KEEP_ALIVE_RESP:
+                return message
+            if message.get("timestamp") in self._unanswered:
+                self._unanswered.clear()
+
+    def keep_alive(self, now: float, *, every_secs: float, misses: int, only_idle: bool) -> bool:
+        """Ask for a sign of life when it is time; False when as many as `misses` have gone unanswered."""
+        since = max(self._keep_alive_at, self._spoke_at) if only_idle else self._keep_alive_at
+        if now - since < every_secs:
+            return True
+        if len(self._unanswered) >= misses:
+            return False
+        self._sequence += 1
+        timestamp_ms = self._clock.wall_ms()
+        self._unanswered.append(timestamp_ms)
+        self._keep_alive_at = now
+        self.send(keep_alive(self._sequence, timestamp_ms))
+        return True

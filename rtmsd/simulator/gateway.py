@@ -1,0 +1,106 @@
+"""The TLS server: takes WebSockets, and keeps what came over them for tests to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from rtmsd.runtime.clock import Clock
+from rtmsd.simulator.connection import Connection, Received
+from rtmsd.simulator.media import serve_media
+from rtmsd.simulator.signaling import serve_signaling
+from rtmsd.simulator.stream import Stream
+
+_BIGGEST_MESSAGE = 1 << 20
+
+
+class Gateway:
+    """Signaling at `/signaling`, media at `/media/…`, all of them on one port.
+
+    `media_urls` is what signaling answers; `find` knows living streams by their id. `received` holds every message
+    of every client, `connections` how many sockets were opened of each kind.
+    """
+
+    def __init__(
+        self, *, find: Callable[[object], Stream | None], clock: Clock, handshake_secs: float, text: bool
+    ) -> None:
+        self.media_urls: dict[str, str] = {}
+        self.received: list[Received] = []
+        self.connections: Counter[str] = Counter()
+        self._find = find
+        self._clock = clock
+        self._handshake_secs = handshake_secs
+        self._text = text
+        self._live: set[Connection] = set()
+
+    @asynccontextmanager
+    async def listening(self, address: tuple[str, int], tls: ssl.SSLContext) -> AsyncIterator[int]:
+        """Listen; gives the port. Leaving drops every socket. Raises OSError when the address is taken."""
+        app = web.Application()
+        app.router.add_get("/signaling", self._serve_signaling)
+        app.router.add_get("/media/{kind}", self._serve_media)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, *address, ssl_context=tls).start()
+            yield runner.addresses[0][1]
+        finally:
+            self.abort_all()
+            await runner.cleanup()
+
+    def abort_all(self) -> None:
+        for connection in list(self._live):
+            connection.abort()
+
+    async def _serve_signaling(self, request: web.Request) -> web.WebSocketResponse:
+        return await self._serve(
+            request,
+            "signaling",
+            lambda connection: serve_signaling(
+                connection,
+                find=self._find,
+                server_urls=self.media_urls,
+                handshake_secs=self._handshake_secs,
+                now_ms=self._clock.wall_ms,
+            ),
+        )
+
+    async def _serve_media(self, request: web.Request) -> web.WebSocketResponse:
+        return await self._serve(
+            request,
+            request.match_info["kind"],
+            lambda connection: serve_media(connection, find=self._find, handshake_secs=self._handshake_secs),
+        )
+
+    async def _serve(
+        self, request: web.Request, kind: str, life: Callable[[Connection], Awaitable[None]]
+    ) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse(compress=False, max_msg_size=_BIGGEST_MESSAGE, timeout=2.0)
+        transport = request.transport
+        if transport is None:  # gone already
+            return websocket
+        await websocket.prepare(request)
+        connection = Connection(
+            kind=kind,
+            websocket=websocket,
+            transport=transport,
+            text=self._text,
+            clock=self._clock,
+            on_received=self.received.append,
+        )
+        self.connections[kind] += 1
+        self._live.add(connection)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(connection.write())
+                await life(connection)
+                connection.close()
+        finally:
+            self._live.discard(connection)
+            connection.gone.set()
+        return websocket

@@ -1,0 +1,161 @@
+"""What happens in a meeting, as data: people, and a timeline in milliseconds from the start of the stream."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from rtmsd.errors import SimulatorError
+from rtmsd.protocol.codes import StopReason
+from rtmsd.simulator.speech import STEP_MS, Sentence, load_sentences
+
+TRANSCRIPT_LATEST_MS = 1500
+"""A transcript comes at most this long after its phrase (protocol.md §5.6 measured 0.5–2.1 s)."""
+
+
+@dataclass(frozen=True)
+class Person:
+    user_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Joins:
+    at_ms: int
+    user_id: int
+
+
+@dataclass(frozen=True)
+class Leaves:
+    at_ms: int
+    user_id: int
+
+
+@dataclass(frozen=True)
+class Mutes:
+    at_ms: int
+    user_id: int
+
+
+@dataclass(frozen=True)
+class Unmutes:
+    at_ms: int
+    user_id: int
+
+
+@dataclass(frozen=True)
+class Says:
+    """Begin a sentence. Nobody hears the part of it that is said while muted or not in the meeting."""
+
+    at_ms: int
+    user_id: int
+    sentence: Sentence
+
+    @property
+    def end_ms(self) -> int:
+        return self.at_ms + self.sentence.duration_ms
+
+
+Action = Joins | Leaves | Mutes | Unmutes | Says
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A meeting to play. Times are multiples of 20 ms; people are outside and unmuted until the timeline says otherwise.
+
+    Raises SimulatorError when the timeline cannot be played.
+    """
+
+    people: tuple[Person, ...]
+    timeline: tuple[Action, ...]
+    ends_ms: int
+    reason: int = StopReason.MEETING_ENDED
+
+    def __post_init__(self) -> None:
+        known = {person.user_id for person in self.people}
+        if len(known) != len(self.people) or 0 in known:
+            raise SimulatorError(
+                f"the people of a meeting need distinct user ids other than 0, got {self.people}"
+            )
+        for action in self.timeline:
+            if action.user_id not in known:
+                raise SimulatorError(
+                    f"{action} is about nobody: the meeting has the user ids {sorted(known)}"
+                )
+            if action.at_ms % STEP_MS or action.at_ms < 0:
+                raise SimulatorError(f"{action} must be at a multiple of {STEP_MS} ms from the start")
+        for user_id in known:
+            phrases = sorted(
+                (
+                    action
+                    for action in self.timeline
+                    if isinstance(action, Says) and action.user_id == user_id
+                ),
+                key=lambda phrase: phrase.at_ms,
+            )
+            for earlier, later in itertools.pairwise(phrases):
+                if later.at_ms < earlier.end_ms:
+                    raise SimulatorError(
+                        f"user {user_id} begins a sentence at {later.at_ms} ms before the one before has ended"
+                        f" at {earlier.end_ms} ms; nobody says two things at once"
+                    )
+
+
+_ANN, _BO, _CY = (
+    16778240,
+    16779264,
+    16780288,
+)  # Zoom counts from 0x01000400 in steps of 1024 (protocol.md §5.0)
+_ROUND_MS = 24_000
+DEFAULT_SECONDS = 24.5
+
+
+def default_meeting(seconds: float = DEFAULT_SECONDS) -> Meeting:
+    """Three people talk about a release: overlap, mute, a late arrival, an early leave, then the end.
+
+    A shorter meeting keeps the sentences whose transcript still comes before its end; a longer one goes round again.
+    """
+    if not 1 <= seconds <= 86_400:
+        raise SimulatorError(f"a meeting lasts between 1 second and a day, not {seconds:g} seconds")
+    ends_ms = int(seconds * 1000) // STEP_MS * STEP_MS
+    return Meeting(
+        people=(Person(_ANN, "Mira Tal"), Person(_BO, "Tomas Vik"), Person(_CY, "Ines Roy")),
+        timeline=tuple(_shortened(_rounds(ends_ms), ends_ms)),
+        ends_ms=ends_ms,
+    )
+
+
+def _rounds(ends_ms: int) -> Iterable[Action]:
+    sentences = load_sentences()
+    yield Joins(0, _ANN)
+    yield Joins(0, _BO)
+    for start_ms in range(0, ends_ms, _ROUND_MS):
+        for action in _one_round(sentences):
+            yield replace(action, at_ms=start_ms + action.at_ms)
+
+
+def _one_round(sentences: dict[str, Sentence]) -> tuple[Action, ...]:
+    return (
+        Says(700, _ANN, sentences["begin"]),
+        Says(3_400, _BO, sentences["tests"]),
+        Joins(5_000, _CY),
+        Says(7_000, _CY, sentences["late"]),
+        Mutes(9_000, _BO),
+        Says(9_900, _ANN, sentences["open"]),
+        Says(10_200, _BO, sentences["mine"]),  # on mute, until 12 700: nobody hears it
+        Says(12_000, _CY, sentences["names"]),  # until 14 080
+        Unmutes(12_900, _BO),
+        Says(13_100, _BO, sentences["mine"]),  # both are heard for a second
+        Says(15_900, _ANN, sentences["thursday"]),
+        Says(18_400, _CY, sentences["leaving"]),
+        Leaves(21_200, _CY),
+        Says(21_000, _ANN, sentences["close"]),
+    )
+
+
+def _shortened(timeline: Iterable[Action], ends_ms: int) -> Iterable[Action]:
+    for action in timeline:
+        last_ms = action.end_ms + TRANSCRIPT_LATEST_MS if isinstance(action, Says) else action.at_ms + STEP_MS
+        if last_ms <= ends_ms:
+            yield action

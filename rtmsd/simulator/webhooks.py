@@ -1,0 +1,123 @@
+"""Zoom's webhooks: signed, sent, and sent again when nobody took them (protocol.md §2)."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+
+import aiohttp
+import orjson
+
+from rtmsd.errors import SimulatorError
+from rtmsd.protocol.signature import validation_token, webhook_signature
+from rtmsd.runtime.clock import Clock
+
+_ANSWER_SECS = 3.0
+_RETRY_SECS = (0.5, 1.0, 2.0)
+
+OnWebhook = Callable[[Mapping[str, str], bytes], None]
+
+
+class Webhooks:
+    """Signs webhooks and POSTs them to `url`, hands them to `on_webhook`, or both.
+
+    Zoom tries again 5, 20 and 60 minutes after a 5xx or a dead connection, and never after a 4xx. Here nobody waits
+    for that: the retries come after 0.5, 1 and 2 seconds, and a webhook that nobody took is told to `tell`.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str | None,
+        secret: str,
+        clock: Clock,
+        on_webhook: OnWebhook | None,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.url = url
+        self._secret = secret
+        self._clock = clock
+        self._on_webhook = on_webhook
+        self._tell = tell
+
+    async def send(self, event: str, event_ms: int, payload: Mapping[str, object]) -> bool:
+        """Send one webhook; False when nobody took it. Cancelling abandons it."""
+        body = orjson.dumps({"event": event, "event_ts": event_ms, "payload": payload})
+        headers = self._signed(body)
+        if self._on_webhook:
+            self._on_webhook(headers, body)
+        if self.url is None:
+            return True
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECS)) as session:
+            for pause_secs in (0.0, *_RETRY_SECS):
+                await asyncio.sleep(pause_secs)
+                problem, again = await _post(session, self.url, headers, body)
+                if problem is None:
+                    return True
+                if not again:
+                    break
+        self._tell(
+            f"webhook {event}: expected {self.url} to answer 200 or 204 within 3 s, {problem}; gave up"
+        )
+        return False
+
+    async def validate(self) -> None:
+        """Ask the endpoint to prove that it knows the secret, as Zoom does when a subscription is saved.
+
+        Raises SimulatorError when it does not.
+        """
+        if self.url is None:
+            return
+        token = secrets.token_urlsafe(16)
+        body = orjson.dumps(
+            {
+                "event": "endpoint.url_validation",
+                "event_ts": self._clock.wall_ms(),
+                "payload": {"plainToken": token},
+            }
+        )
+        expected = validation_token(secret=self._secret, plain_token=token)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECS)) as session,
+                session.post(self.url, data=body, headers=self._signed(body)) as answer,
+            ):
+                given = orjson.loads(await answer.read()) if answer.status == 200 else {}
+        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+            raise SimulatorError(
+                f"URL validation: expected {self.url} to answer 200 with JSON within 3 s, got"
+                f" {type(error).__name__}; is the receiver running?"
+            ) from error
+        proof = given.get("encryptedToken") if isinstance(given, dict) else None
+        if not hmac.compare_digest(str(proof).encode(), expected.encode()):
+            raise SimulatorError(
+                f"URL validation: {self.url} did not answer with the encryptedToken that belongs to the webhook"
+                " secret; give the receiver the secret that the simulator prints"
+            )
+
+    def _signed(self, body: bytes) -> dict[str, str]:
+        timestamp = str(int(self._clock.wall()))
+        return {
+            "content-type": "application/json; charset=utf-8",
+            "user-agent": "Zoom Marketplace/1.0a",
+            "x-zm-request-timestamp": timestamp,
+            "x-zm-signature": webhook_signature(secret=self._secret, timestamp=timestamp, body=body),
+            "x-zm-request-id": secrets.token_hex(16),
+        }
+
+
+async def _post(
+    session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes
+) -> tuple[str | None, bool]:
+    """Give what went wrong, and whether Zoom would try again."""
+    try:
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            if answer.status in (200, 204):
+                return None, False
+            return f"it answered {answer.status}", answer.status >= 500
+    except TimeoutError:
+        return "it did not answer", True
+    except aiohttp.ClientError as error:
+        return f"could not reach it ({type(error).__name__})", True
