@@ -18,6 +18,7 @@ from rtmsd.api.sinks import SinkContext
 from rtmsd.config import AppConfig, Config, Listen, UnixListen
 from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.router import LaneRules, Outlet, Router, StreamRoute
+from rtmsd.diagnosis.codes import stop_reason
 from rtmsd.diagnosis.streams import explain_end, explain_medium
 from rtmsd.errors import JournalError
 from rtmsd.frames import MediaKind, StreamInfo
@@ -30,7 +31,7 @@ from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.tasks import supervise
 from rtmsd.start.coordinator import Coordinator
 from rtmsd.state.journal import Journal
-from rtmsd.streams.manager import StreamManager
+from rtmsd.streams.manager import Explanation, StreamManager
 from rtmsd.streams.transport import client_tls
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.server import serving
@@ -54,14 +55,18 @@ class _Stop(Exception):
 class _Explain:
     """The sentences of `diagnosis`, for the streams."""
 
-    def end(self, finished: Finished, *, app: str) -> str:
-        return explain_end(
+    def end(self, finished: Finished, *, app: str) -> Explanation:
+        sentence = explain_end(
             outcome=finished.outcome,
             reason=finished.reason,
             status=finished.status,
             detail=finished.detail,
             app=app,
         )
+        expected = finished.outcome == "ended" and (
+            finished.reason is None or stop_reason(finished.reason).expected
+        )
+        return Explanation(sentence, problem=not expected)
 
     def medium(self, kind: MediaKind, status: int | None, cause: str) -> str:
         return explain_medium(kind.value, status, cause)
@@ -143,7 +148,9 @@ class Daemon:
         )
         coordinator = Coordinator(apps=self._apps, streams=streams, journal=journal, clock=self._clock)
         counters = WebhookCounters()
-        report = Report(streams=streams, router=router, counters=counters, clock=self._clock)
+        report = Report(
+            streams=streams, coordinator=coordinator, router=router, counters=counters, clock=self._clock
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 started = asyncio.Event()

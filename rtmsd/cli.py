@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import random
 import sys
@@ -123,6 +124,20 @@ def verify(directory: Path) -> None:
         click.echo(f"{directory}: NOT good ({len(report.problems)} problems)", err=True)
         sys.exit(1)
     click.echo(f"{directory}: good. {report.summary}")
+
+
+@main.command()
+def sinks() -> None:
+    """List the sink types, their options and where they come from."""
+    plugins = load_plugins()
+    for name, sink_type in sorted(plugins.sink_types.items()):
+        click.echo(f"{name}  (from {plugins.origins[name]})")
+        for option in dataclasses.fields(sink_type.options):
+            required = option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
+            default = "required" if required else f"default {option.default!r}"
+            click.echo(f"    {option.name}: {option.type}, {default}")
+    for broken in plugins.broken.values():
+        click.echo(f"broken: {broken}", err=True)
 
 
 def _load(path: Path, plugins: Plugins) -> Config:

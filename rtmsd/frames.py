@@ -64,10 +64,11 @@ class TranscriptFrame(msgspec.Struct, frozen=True, gc=False):
 class Event(msgspec.Struct, frozen=True):
     """Something that happened in the stream, named in the past tense; `details` holds JSON values only.
 
-    Names: stream_joined, stream_active, stream_interrupted, socket_lost, socket_reopened, media_refused,
-    session_started, session_paused, session_resumed, session_stopped, first_packet, active_speaker_changed,
-    participant_joined, participant_left, sharing_started, sharing_stopped, media_interrupted,
-    participant_video_on, participant_video_off.
+    Ours: stream_joined, socket_lost, socket_reopened (details.socket; "signaling" when all were made anew),
+    media_refused. Zoom's: stream_active, stream_interrupted, stream_terminating, stream_terminated, stream_paused,
+    stream_resumed, session_started, session_paused, session_resumed, session_stopped, first_packet,
+    active_speaker_changed, participant_joined, participant_left, sharing_started, sharing_stopped,
+    media_interrupted, participant_video_on, participant_video_off.
     A pause is the time from session_paused to the next session_resumed.
     """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtmsd.delivery.router import Outlet, Router
-from rtmsd.diagnosis.codes import stop_reason
 from rtmsd.runtime.clock import Clock
+from rtmsd.start.coordinator import Coordinator, Ignored
 from rtmsd.streams.manager import Stream, StreamManager
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
@@ -24,9 +24,16 @@ class Report:
     """Implements the status page's StatusSource. Reads plain numbers; asks nobody to do anything."""
 
     def __init__(
-        self, *, streams: StreamManager, router: Router, counters: WebhookCounters, clock: Clock
+        self,
+        *,
+        streams: StreamManager,
+        coordinator: Coordinator,
+        router: Router,
+        counters: WebhookCounters,
+        clock: Clock,
     ) -> None:
         self._streams = streams
+        self._coordinator = coordinator
         self._router = router
         self._counters = counters
         self._clock = clock
@@ -50,7 +57,9 @@ class Report:
         return [listener, *(_sink_check(outlet) for outlet in self._router.outlets.values())]
 
     def streams(self) -> Sequence[StreamStatus]:
-        return [self._stream(stream) for stream in reversed(self._streams.streams)]
+        joined = [self._stream(stream) for stream in self._streams.streams]
+        ignored = [_ignored(one) for one in self._coordinator.ignored]
+        return sorted([*joined, *ignored], key=lambda one: one.started_ms, reverse=True)
 
     def sinks(self) -> Sequence[SinkStatus]:
         return [_sink(outlet) for outlet in self._router.outlets.values()]
@@ -61,9 +70,9 @@ class Report:
     def _stream(self, stream: Stream) -> StreamStatus:
         info, machine = stream.info, stream.machine
         until_ms = stream.ended_ms if stream.ended_ms is not None else self._clock.wall_ms()
-        failed = stream.ended and not _as_expected(stream)
+        failed = stream.explanation is not None and stream.explanation.problem
         state = "failed" if failed else "ended" if stream.ended else _STATES[machine.state]
-        sentences = [sentence for sentence in [stream.sentence, *stream.notes] if sentence]
+        sentences = [stream.explanation.sentence] if stream.explanation is not None else []
         details = {
             name.replace("_", " "): str(number)
             for name, number in sorted(machine.counters.items())
@@ -82,17 +91,26 @@ class Report:
             frames={kind.value: machine.counters[kind.value] for kind in sorted(machine.request.kinds)},
             gaps=stream.gaps,
             gap_secs=stream.gap_ms / 1000,
-            sentence=" ".join(sentences),
+            sentence=" ".join([*sentences, *stream.notes]),
             problem=failed or bool(stream.notes) or stream.gaps > 0,
             details=details,
         )
 
 
-def _as_expected(stream: Stream) -> bool:
-    outcome = stream.machine.outcome
-    if outcome is None or outcome.outcome != "ended":
-        return False
-    return outcome.reason is None or stop_reason(outcome.reason).expected
+def _ignored(ignored: Ignored) -> StreamStatus:
+    info = ignored.info
+    return StreamStatus(
+        stream_id=info.stream_id or "unknown",
+        app=info.app,
+        product=info.product,
+        meeting_id=info.meeting_id,
+        meeting_uuid=info.meeting_uuid,
+        state="ignored",
+        started_ms=info.started_ms,
+        age_secs=0.0,
+        sentence=ignored.sentence,
+        problem=ignored.problem,
+    )
 
 
 def _sink(outlet: Outlet) -> SinkStatus:

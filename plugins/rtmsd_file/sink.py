@@ -12,7 +12,6 @@ from rtmsd.api.recording import (
     candidate_directories,
     make_directories,
     purge,
-    recording_directory,
 )
 from rtmsd_file.writer import Segment
 
@@ -47,11 +46,7 @@ class FileSink:
 
     def open(self, stream: StreamInfo, segment: int) -> Segment:
         """Begin or continue a stream's recording; entering raises SinkError when that is not possible."""
-        try:
-            directory = recording_directory(self._directory, stream)
-        except RecordingError as error:
-            raise SinkError(str(error)) from error
-        opened = Segment(directory, stream, version=self._version, flush_secs=self._flush_secs)
+        opened = Segment(self._directory, stream, version=self._version, flush_secs=self._flush_secs)
         self._segments = {key: known for key, known in self._segments.items() if not known.left}
         self._segments[stream.stream_id] = opened
         return opened

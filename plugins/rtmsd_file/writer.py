@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from rtmsd.api import Item, SinkError, SinkReject, SinkRetry, StreamInfo
-from rtmsd.api.recording import Recording, RecordingError
+from rtmsd.api.recording import Recording, RecordingError, recording_directory
 
 _RETRY_SECS = 2.0
 
@@ -24,8 +24,8 @@ _T = TypeVar("_T")
 class Segment:
     """The context of a writer, and the writer itself."""
 
-    def __init__(self, directory: Path, stream: StreamInfo, *, version: str, flush_secs: float) -> None:
-        self._directory = directory
+    def __init__(self, root: Path, stream: StreamInfo, *, version: str, flush_secs: float) -> None:
+        self._root = root
         self._stream = stream
         self._version = version
         self._flush_secs = flush_secs
@@ -42,7 +42,9 @@ class Segment:
             await self._call(self._open)
         except (OSError, RecordingError) as error:
             self._leave()
-            raise SinkError(f"the recording in {self._directory} cannot be opened: {error}") from error
+            raise SinkError(
+                f"the recording of stream {self._stream.stream_id} cannot be opened: {error}"
+            ) from error
         except asyncio.CancelledError:
             self._thread.submit(self._let_go)
             self._leave()
@@ -57,7 +59,7 @@ class Segment:
         when a part was kept. When cancelled the batch may or may not have been kept.
         """
         if self._revoked:
-            raise SinkReject(f"the recording in {self._directory} was deleted on request")
+            raise SinkReject(f"the recording of stream {self._stream.stream_id} was deleted on request")
         now = asyncio.get_running_loop().time()
         due = now - self._flushed_at >= self._flush_secs
         if due:
@@ -66,7 +68,8 @@ class Segment:
             await self._call(lambda: self._write(batch, flush=due))
         except OSError as error:
             raise SinkRetry(
-                f"the recording in {self._directory} could not be written: {error.strerror or error}",
+                f"the recording of stream {self._stream.stream_id} could not be written below {self._root}: "
+                f"{error.strerror or error}",
                 after=_RETRY_SECS,
             ) from error
         except RecordingError as error:
@@ -84,7 +87,7 @@ class Segment:
                 await self._call(self._close if kind is None else self._suspend)
         except (OSError, RecordingError) as failure:
             raise SinkError(
-                f"the recording in {self._directory} could not be completed and stays unfinished: {failure}"
+                f"the recording of stream {self._stream.stream_id} could not be finished, and can be continued: {failure}"
             ) from failure
         finally:
             self._leave()
@@ -106,7 +109,8 @@ class Segment:
     # In the thread
 
     def _open(self) -> None:
-        self._recording = Recording.open(self._directory, self._stream, version=self._version)
+        directory = recording_directory(self._root, self._stream)
+        self._recording = Recording.open(directory, self._stream, version=self._version)
 
     def _write(self, batch: Sequence[Item], *, flush: bool) -> None:
         assert self._recording is not None

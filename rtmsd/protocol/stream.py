@@ -276,9 +276,10 @@ class StreamMachine:
             if link.kind == MediaKind.AUDIO:
                 self._sound = media.confirmed_format(message.media_params, self.request)
             link.live(now)
-            self._deliver(*self._coverage.live(MediaKind(link.kind), now))
             if self._acked:  # a medium that came late or back needs its own (§10 C18)
                 self._out.append(Send(self._signaling.socket, signaling.ready_ack(self.info.stream_id)))
+                self._reopened(link, now)
+            self._deliver(*self._coverage.live(MediaKind(link.kind), now))
         self._check_joined(now)
 
     def _check_joined(self, now: float) -> None:
@@ -296,9 +297,14 @@ class StreamMachine:
             socket = self._signaling.socket
             self._out.append(Send(socket, signaling.ready_ack(self.info.stream_id)))
             self._out.append(Send(socket, signaling.subscription()))
-            if not self._joined:
+            if self._joined:
+                self._reopened(self._signaling, now)
+            else:
                 self._joined = True
                 self._deliver(Event("stream_joined", self._coverage.media_ms(now)))
+
+    def _reopened(self, link: Link, now: float) -> None:
+        self._deliver(Event("socket_reopened", self._coverage.media_ms(now), details={"socket": link.kind}))
 
     def _event(self, message: Message, now: float) -> None:
         found = signaling.events(message.event, now_ms=self._coverage.media_ms(now)) if message.event else []

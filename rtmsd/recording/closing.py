@@ -42,13 +42,16 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
     assert progress.end is not None and progress.zero_ms is not None
     zero_ms, duration_ms = progress.zero_ms, progress.duration_ms
     files = [*_finish_audio(directory, progress), *_finish_lines(directory, zero_ms, duration_ms)]
-    sounds = {user_id: Sound(track.runs, progress.form.rate) for user_id, track in progress.tracks.items()}
+    sounds = {
+        user_id: Sound(track.runs, progress.tracks.form.rate)
+        for user_id, track in progress.tracks.by_user.items()
+    }
     gaps = standing(progress.ledger, sounds, zero_ms=zero_ms, duration_ms=duration_ms)
     publish(directory / GAPS, b"".join(map(gap_line, gaps)))
     sync_directory(directory / AUDIO)
 
     accounts = _accounts(progress, sounds)
-    rate = progress.form.rate if progress.audio else 1000
+    rate = progress.tracks.form.rate if progress.tracks.audio else 1000
     entries = {name: digest(directory / name) for name in sorted([*files, GAPS])}
     manifest = Manifest(
         schema=SCHEMA,
@@ -63,11 +66,11 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
         stop=Stop(progress.end.reason, progress.end.name, progress.end.sentence),
         completeness=completeness((part, rate) for part in accounts.values()),
         tracks=tuple(
-            _track_entry(progress, user_id, accounts[user_id]) for user_id in sorted(progress.tracks)
+            _track_entry(progress, user_id, accounts[user_id]) for user_id in sorted(progress.tracks.by_user)
         ),
         gaps=tuple(gaps),
         reconnects=progress.reconnects,
-        counts=dict(sorted(progress.counts.items())),
+        counts=dict(sorted(progress.ledger.counts.items())),
         files=entries,
     )
     publish(directory / MANIFEST, manifest.encode())
@@ -83,18 +86,19 @@ def drop_leftovers(directory: Path) -> None:
 
 
 def _finish_audio(directory: Path, progress: Progress) -> list[str]:
-    if not progress.tracks:
+    if not progress.tracks.by_user:
         return []
-    samples = progress.duration_ms * progress.form.rate // 1000
-    names = {user_id: track_file(user_id, mixed=progress.mixed) for user_id in progress.tracks}
+    samples = progress.duration_ms * progress.tracks.form.rate // 1000
+    names = {user_id: track_file(user_id, mixed=progress.tracks.mixed) for user_id in progress.tracks.by_user}
     for name in names.values():
-        finish(directory / (name + PART), progress.form, samples)
-    if not progress.mixed:
+        finish(directory / (name + PART), progress.tracks.form, samples)
+    if not progress.tracks.mixed:
         tracks = [
-            (directory / (name + PART), progress.tracks[user_id].runs) for user_id, name in names.items()
+            (directory / (name + PART), progress.tracks.by_user[user_id].runs)
+            for user_id, name in names.items()
         ]
-        mix(tracks, directory / (MIXED + PART), progress.form, samples)
-    done = [*names.values()] if progress.mixed else [*names.values(), MIXED]
+        mix(tracks, directory / (MIXED + PART), progress.tracks.form, samples)
+    done = [*names.values()] if progress.tracks.mixed else [*names.values(), MIXED]
     for name in done:
         (directory / (name + PART)).replace(directory / name)
     return done
@@ -133,11 +137,11 @@ def _accounts(progress: Progress, sounds: dict[int, Sound]) -> dict[int, Account
 
 
 def _track_entry(progress: Progress, user_id: int, part: Account) -> TrackEntry:
-    form = progress.form
+    form = progress.tracks.form
     return TrackEntry(
         user_id=user_id,
-        names=progress.names.get(user_id, ()),
-        file=track_file(user_id, mixed=progress.mixed),
+        names=progress.tracks.names.get(user_id, ()),
+        file=track_file(user_id, mixed=progress.tracks.mixed),
         codec="L16",
         rate=form.rate,
         channels=form.channels,

@@ -30,10 +30,11 @@ def concerns_audio(gap: Gap, user_id: int | None = None) -> bool:
 class Ledger:
     """An ordered list of gaps. Entries are immutable: a changed one is another object at the same place."""
 
-    __slots__ = ("_entries", "recoverable_ms")
+    __slots__ = ("_entries", "counts", "recoverable_ms")
 
     def __init__(self) -> None:
         self._entries: list[OpenGap] = []
+        self.counts: dict[str, int] = {}
         # Packets from before this time may fill a gap of all participants: the server had buffered them.
         self.recoverable_ms = 0
 
@@ -42,7 +43,8 @@ class Ledger:
 
     def copy(self) -> Ledger:
         ledger = Ledger()
-        ledger._entries, ledger.recoverable_ms = list(self._entries), self.recoverable_ms
+        ledger._entries, ledger.counts = list(self._entries), dict(self.counts)
+        ledger.recoverable_ms = self.recoverable_ms
         return ledger
 
     def put(self, index: int, opened: OpenGap) -> None:
@@ -64,13 +66,18 @@ class Ledger:
             self._entries.append(OpenGap(gap))
 
     def refuse(self, gap: Gap) -> None:
-        """Add a refused packet; one that follows its predecessor makes one entry with it."""
+        """Count and add a refused packet; one that follows its predecessor makes one entry with it."""
+        self.count(gap.cause)
         same = [index for index, opened in enumerate(self._entries) if opened.gap.cause == gap.cause]
         latest = next((i for i in reversed(same) if self._entries[i].gap.user_id == gap.user_id), None)
         if latest is not None and _continues(self._entries[latest].gap, gap, within_ms=JITTER_MS):
             self._entries[latest] = OpenGap(_joined(self._entries[latest].gap, gap))
         elif len(same) < MOST_REFUSALS:
             self._entries.append(OpenGap(gap))
+
+    def count(self, what: str, by: int = 1) -> None:
+        """Count what the manifest tells as a number only."""
+        self.counts[what] = self.counts.get(what, 0) + by
 
     def recover(self, from_ms: int, to_ms: int) -> None:
         """Note that sound of a time in some reported gap has come: nobody's sound of that time was lost."""

@@ -15,8 +15,9 @@ import msgspec
 from rtmsd.errors import RecordingError
 from rtmsd.frames import AudioFormat, StreamEnd
 from rtmsd.recording.ledger import OpenGap
-from rtmsd.recording.progress import Chunk, Progress
+from rtmsd.recording.progress import Progress
 from rtmsd.recording.timeline import Track
+from rtmsd.recording.tracks import Chunk
 
 SCHEMA = 1
 
@@ -54,14 +55,16 @@ def difference(old: Progress, new: Progress, chunks: dict[int, list[Chunk]], siz
         first_ms=new.first_ms,
         newest_ms=new.newest_ms,
         torn_ms=new.torn_ms,
-        audio=new.audio if new.audio != old.audio else None,
+        audio=new.tracks.audio if new.tracks.audio != old.tracks.audio else None,
         runs={
             user: [(chunk.start, chunk.end, chunk.stamp) for chunk in runs] for user, runs in chunks.items()
         },
-        names={user: names for user, names in new.names.items() if old.names.get(user) is not names},
+        names={
+            user: names for user, names in new.tracks.names.items() if old.tracks.names.get(user) is not names
+        },
         gaps={i: gap for i, gap in enumerate(new.ledger) if i >= len(known) or known[i] is not gap},
         pauses=new.pauses if new.pauses != old.pauses else None,
-        counts=new.counts if new.counts != old.counts else None,
+        counts=new.ledger.counts if new.ledger.counts != old.ledger.counts else None,
         reconnects=new.reconnects,
         end=new.end,
         sizes=sizes,
@@ -79,18 +82,18 @@ def replay(entries: Iterable[Entry], *, started_ms: int) -> tuple[Progress, dict
         )
         progress.reconnects, progress.end, progress.torn_ms = entry.reconnects, entry.end, entry.torn_ms
         if entry.audio is not None:
-            progress.restore_format(entry.audio)
+            progress.tracks.restore_format(entry.audio)
         for user_id, samples in entry.cuts.items():
-            progress.tracks[user_id].cut(samples)
+            progress.tracks.by_user[user_id].cut(samples)
         for user_id, runs in entry.runs.items():
-            track = progress.tracks.setdefault(user_id, Track())
+            track = progress.tracks.by_user.setdefault(user_id, Track())
             for start, end, stamp in runs:
                 track.fill(stamp, start, end)
         for index, gap in entry.gaps.items():
             progress.ledger.put(index, gap)
-        progress.names |= entry.names
+        progress.tracks.names |= entry.names
         progress.pauses = entry.pauses if entry.pauses is not None else progress.pauses
-        progress.counts = entry.counts if entry.counts is not None else progress.counts
+        progress.ledger.counts = entry.counts if entry.counts is not None else progress.ledger.counts
         sizes |= entry.sizes
     return progress, sizes
 

@@ -12,8 +12,9 @@ from rtmsd.recording.closing import drop_leftovers, finish_recording
 from rtmsd.recording.layout import AUDIO, LEDGER, PART, SUMS, TOMBSTONE, make_directories, track_file
 from rtmsd.recording.patches import Patch, write_all
 from rtmsd.recording.persistence import SCHEMA, LedgerFile, difference, replay
-from rtmsd.recording.progress import Chunk, Progress
+from rtmsd.recording.progress import Progress
 from rtmsd.recording.reopening import reconcile
+from rtmsd.recording.tracks import Chunk
 
 
 class Recording:
@@ -148,7 +149,9 @@ class Recording:
     def _commit(self, draft: Progress) -> None:
         if self._done:
             raise RecordingError(f"the recording in {self._directory} has been left: open it again to go on")
-        patches = [self._audio_patch(draft, user_id, chunks) for user_id, chunks in draft.chunks.items()]
+        patches = [
+            self._audio_patch(draft, user_id, chunks) for user_id, chunks in draft.tracks.chunks.items()
+        ]
         added = {name: b"".join(lines) for name, lines in draft.lines.items()}
         for name, data in added.items():
             size = self._sizes.get(name, 0)
@@ -160,14 +163,14 @@ class Recording:
             raise
         for name, data in added.items():
             self._sizes[name] = self._sizes.get(name, 0) + len(data)
-        for user_id, chunks in draft.chunks.items():
+        for user_id, chunks in draft.tracks.chunks.items():
             self._remember(user_id, chunks)
-        draft.chunks, draft.lines = {}, {}
+        draft.tracks.chunks, draft.lines = {}, {}
         self._progress = draft
 
     def _audio_patch(self, draft: Progress, user_id: int, chunks: list[Chunk]) -> Patch:
-        form = draft.form
-        track = self._progress.tracks.get(user_id)
+        form = draft.tracks.form
+        track = self._progress.tracks.by_user.get(user_id)
         before = wav.HEADER_BYTES + track.end * form.block if track and track.end else 0
         pieces = [(wav.HEADER_BYTES + chunk.start * form.block, b"".join(chunk.parts)) for chunk in chunks]
         if not before:
@@ -188,8 +191,8 @@ class Recording:
         if self._progress is self._flushed and not suspended:
             return
         for user_id in self._unledgered:
-            track = self._progress.tracks[user_id]
-            wav.patch(self._path(self._progress, user_id), self._progress.form, track.end)
+            track = self._progress.tracks.by_user[user_id]
+            wav.patch(self._path(self._progress, user_id), self._progress.tracks.form, track.end)
         entry = difference(self._flushed, self._progress, self._unledgered, self._sizes)
         entry.cuts, entry.suspended = self._cuts, suspended
         if not self._begun:
@@ -199,4 +202,4 @@ class Recording:
         self._flushed, self._unledgered, self._cuts = self._progress, {}, {}
 
     def _path(self, progress: Progress, user_id: int) -> Path:
-        return self._directory / (track_file(user_id, mixed=progress.mixed) + PART)
+        return self._directory / (track_file(user_id, mixed=progress.tracks.mixed) + PART)

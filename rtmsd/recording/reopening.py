@@ -34,14 +34,14 @@ def reconcile(
     are ledgered as "unflushed"; returned is where such tracks end now.
     """
     _reopen_closed(directory, progress)
-    known = {track_file(user_id, mixed=progress.mixed) + PART for user_id in progress.tracks}
+    known = {track_file(user_id, mixed=progress.tracks.mixed) + PART for user_id in progress.tracks.by_user}
     for path in (directory / AUDIO).glob("*" + PART):
         if f"{AUDIO}/{path.name}" not in known:
             path.unlink()
     cuts = {}
-    for user_id in list(progress.tracks):
-        path = directory / (track_file(user_id, mixed=progress.mixed) + PART)
-        ledgered = progress.tracks[user_id].end
+    for user_id in list(progress.tracks.by_user):
+        path = directory / (track_file(user_id, mixed=progress.tracks.mixed) + PART)
+        ledgered = progress.tracks.by_user[user_id].end
         end = _reconcile_track(path, progress, user_id, suspended=suspended)
         if end < ledgered:
             cuts[user_id] = end
@@ -51,7 +51,7 @@ def reconcile(
 
 
 def _reopen_closed(directory: Path, progress: Progress) -> None:
-    tracks = [track_file(user_id, mixed=progress.mixed) for user_id in progress.tracks]
+    tracks = [track_file(user_id, mixed=progress.tracks.mixed) for user_id in progress.tracks.by_user]
     for name in [EVENTS, *tracks]:
         final, part = directory / name, directory / (name + PART)
         if final.exists() and not part.exists():
@@ -63,12 +63,13 @@ def _reopen_closed(directory: Path, progress: Progress) -> None:
 
 
 def _reconcile_track(path: Path, progress: Progress, user_id: int, *, suspended: bool) -> int:
-    form, track = progress.form, progress.tracks[user_id]
+    form, track = progress.tracks.form, progress.tracks.by_user[user_id]
     size = path.stat().st_size if path.exists() else 0
     on_disk = max(0, size - HEADER_BYTES) // form.block
     if on_disk < track.end:
-        progress.lose(user_id, on_disk)
-        track = progress.tracks[user_id]
+        assert progress.zero_ms is not None
+        progress.tracks.lose(user_id, on_disk, progress.zero_ms)
+        track = progress.tracks.by_user[user_id]
     if not track.end:
         path.unlink(missing_ok=True)
         return 0

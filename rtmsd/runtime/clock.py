@@ -22,4 +22,6 @@ class Clock:
 
 def iso_utc(unix_ms: int) -> str:
     """Write Unix milliseconds as `2026-11-20T10:00:00.123Z`."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -13,6 +15,18 @@ from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.policy import JOIN_WINDOW_MS, Failover, Join, KnownStream, decide
 from rtmsd.state.journal import Journal
+
+IGNORED_KEPT = 100
+"""Announced streams that were not joined and can still be looked at; all are in the journal."""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """An announced stream that was not joined. `problem`: somebody should know."""
+
+    info: StreamInfo
+    sentence: str
+    problem: bool
 
 
 class Stream(Protocol):
@@ -52,6 +66,7 @@ class Coordinator:
         self._streams = streams
         self._journal = journal
         self._clock = clock
+        self.ignored: deque[Ignored] = deque(maxlen=IGNORED_KEPT)
         self._log = structlog.get_logger("rtmsd.start")
 
     async def handle(self, taken_id: int, app_name: str, event: WebhookEvent) -> None:
@@ -93,6 +108,8 @@ class Coordinator:
         if isinstance(decision, Join | Failover):
             self._streams.again(event.stream_id, decision.server_urls)
             return "The stream is connected again."
+        if known is None:
+            self.ignored.append(Ignored(_info(event, app, now_ms), decision.sentence, decision.problem))
         log = self._log.warning if decision.problem else self._log.info
         log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
         return decision.sentence

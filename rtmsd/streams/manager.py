@@ -37,10 +37,18 @@ class Route(Protocol):
     def offer(self, item: Item) -> None: ...
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """Why a stream ended. `problem`: somebody should look at it."""
+
+    sentence: str
+    problem: bool
+
+
 class Explain(Protocol):
     """Says in a sentence why a stream or a medium is not there."""
 
-    def end(self, finished: Finished, *, app: str) -> str: ...
+    def end(self, finished: Finished, *, app: str) -> Explanation: ...
 
     def medium(self, kind: MediaKind, status: int | None, cause: str) -> str: ...
 
@@ -55,7 +63,7 @@ class Stream:
     driver: StreamDriver | None = None
     gaps: int = 0
     gap_ms: int = 0
-    sentence: str = ""
+    explanation: Explanation | None = None
     ended_ms: int | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -140,7 +148,7 @@ class StreamManager:
         self._streams[info.stream_id] = stream
         await self._journal.stream_started(info, tuple(server_urls))
         log = self._log.bind(stream_id=info.stream_id, app=info.app)
-        log.info("stream started", meeting_id=info.meeting_id)
+        log.info("joining stream", meeting_id=info.meeting_id)
         self._tasks.create_task(supervise(self._serve(stream, app, log), what="serving a stream"))
 
     def again(self, stream_id: str, server_urls: Sequence[str]) -> None:
@@ -201,15 +209,16 @@ class StreamManager:
         await self._ended(stream, finished, route, log)
 
     async def _ended(self, stream: Stream, finished: Finished, route: Route, log: Log) -> None:
-        sentence = self._explain.end(finished, app=stream.info.app)
+        stream.explanation = self._explain.end(finished, app=stream.info.app)
+        sentence = stream.explanation.sentence
         name = (
             name_of(StopReason, finished.reason) if finished.reason is not None else finished.outcome.upper()
         )
-        stream.sentence = sentence
         stream.ended_ms = self._clock.wall_ms()
         stream.driver = None
         route.offer(StreamEnd(finished.reason, name, sentence, finished.end_ms))
-        log.info("stream ended", reason=finished.reason, name=name, why=sentence)
+        tell = log.warning if stream.explanation.problem else log.info
+        tell("stream ended", reason=finished.reason, name=name, why=sentence)
         try:
             await self._journal.stream_ended(
                 stream.info.stream_id, finished.end_ms, finished.reason, name, sentence
@@ -232,9 +241,9 @@ class StreamManager:
         if outcome is not None and outcome.reason == reason:
             return
         finished = Finished("ended", at_ms, reason=reason)
-        stream.sentence = self._explain.end(finished, app=stream.info.app)
+        stream.explanation = self._explain.end(finished, app=stream.info.app)
         await self._journal.stream_reason(
-            stream.info.stream_id, reason, name_of(StopReason, reason), stream.sentence
+            stream.info.stream_id, reason, name_of(StopReason, reason), stream.explanation.sentence
         )
 
     async def _note_contacts(self) -> None:

@@ -107,6 +107,17 @@ def _number(code: object) -> int:
     return value if isinstance(value, int) else 0
 
 
+# OpenSSL's numbers for a chain that ends at nobody we know.
+_UNKNOWN_ISSUER = (18, 19, 20, 21)
+
+
+def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
+    told = f"the server's TLS certificate was not accepted ({error.verify_message})"
+    if error.verify_code in _UNKNOWN_ISSUER:
+        return f"{told}; if a private CA signed it, name that in `zoom.ca_file`"
+    return told
+
+
 class ConnectError(Exception):
     """No connection came about; the text is safe to print."""
 
@@ -131,10 +142,7 @@ async def connect(url: str, *, tls: ssl.SSLContext, on_message: OnMessage, on_cl
             else "the server's answer to the WebSocket upgrade was not one"
         ) from None
     except ssl.SSLCertVerificationError as error:
-        raise ConnectError(
-            f"the server's TLS certificate was not accepted ({error.verify_message}); "
-            "if a private CA signed it, name that in `zoom.ca_file`"
-        ) from None
+        raise ConnectError(_certificate_problem(error)) from None
     except ssl.SSLError as error:
         raise ConnectError(f"TLS failed ({error.reason or 'no reason given'})") from None
     except TimeoutError:

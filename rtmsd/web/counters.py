@@ -13,7 +13,7 @@ REFUSALS = {
     ),
     "body_altered": "a proxy has reformatted its body: let the proxy pass the bytes unchanged",
     "stale_retry": "it is Zoom's repeat of one that could not be delivered, too old to act upon",
-    "stale": "its signature is older than 300 s: it was replayed, or a clock is wrong",
+    "stale": "its time stamp is more than 300 s away from our clock: it was replayed, or a clock is wrong",
     "too_large": "its body is larger than 64 KiB, as no webhook of Zoom's is",
     "malformed": "it is rightly signed, but no event",
     "validation_refused": "an unsigned URL validation cannot be answered here",

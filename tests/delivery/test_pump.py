@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from scripted_sinks import INFO, ScriptedSink
+from test_lane import END, audio
 
 from rtmsd.delivery import pump as pump_module
 from rtmsd.delivery.lane import Lane
@@ -14,9 +16,6 @@ from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
 from rtmsd.errors import SinkReject, SinkRetry
 from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamEnd
 from rtmsd.runtime.clock import Clock
-
-from scripted_sinks import INFO, ScriptedSink
-from test_lane import END, audio
 
 pytestmark = pytest.mark.usefixtures("_short_pauses")
 

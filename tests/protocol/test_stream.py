@@ -1,11 +1,10 @@
 """The rules of one stream, each driven by hand."""
 
 import pytest
+from stream_bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
 
 from rtmsd.frames import AudioFrame, Event, Gap, MediaKind, TranscriptFrame
 from rtmsd.protocol.stream import StreamMachine
-
-from stream_bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
 
 AUDIO_ONLY = frozenset({MediaKind.AUDIO})
 
@@ -254,6 +253,7 @@ def test_a_lost_media_socket_alone_is_reopened() -> None:
     bench.receive("audio", {"msg_type": 4, "status_code": 0})
     assert bench.live["signaling"] == signaling
     assert bench.sent_types() == [1, 7, 5, 7]
+    assert bench.events() == ["stream_joined", "socket_lost", "socket_reopened"]
 
 
 def test_lost_signaling_reopens_everything() -> None:
@@ -265,6 +265,7 @@ def test_lost_signaling_reopens_everything() -> None:
     bench.later(0.6)
     bench.greet()
     assert bench.sent_types() == [1, 7, 5, 1, 7, 5]
+    assert bench.events() == ["stream_joined", "socket_lost", "socket_reopened"]
     assert bench.machine.state == "reconnecting"  # until it is known what was missed
     bench.later(3.0)
     assert bench.machine.state == "streaming"

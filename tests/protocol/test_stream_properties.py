@@ -7,11 +7,10 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stream_bench import HOST, URLS, WALL_MS, Bench
 
 from rtmsd.protocol.actions import Socket
 from rtmsd.protocol.messages import Malformed, Message, decode
-
-from stream_bench import HOST, URLS, WALL_MS, Bench
 
 _ids = st.integers(-5, 2**40) | st.text(max_size=6) | st.none() | st.booleans() | st.floats()
 _scalars = _ids | st.sampled_from(["TERMINATED", "6", WALL_MS, WALL_MS * 1000, 10**30])

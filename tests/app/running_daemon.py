@@ -1,0 +1,136 @@
+"""A daemon in this process, pointed at a simulator, and what a recording must contain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rtmsd.app import Daemon, Ready
+from rtmsd.config import load_config
+from rtmsd.plugins import load_plugins
+from rtmsd.runtime.clock import Clock
+from rtmsd.simulator import Simulator, Truth
+
+Samples = npt.NDArray[np.int16]
+
+CONFIG = """
+state_dir = "{tmp}/state"
+[webhook]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[zoom]
+allowed_hosts = ["127.0.0.1"]
+ca_file = "{ca_file}"
+[[apps]]
+name = "notes"
+client_id = "{client_id}"
+client_secret = {{ env = "CLIENT_SECRET" }}
+webhook_secrets = [{{ env = "WEBHOOK_SECRET" }}]
+[apps.media]
+send_rate_ms = {send_rate_ms}
+audio = "{audio}"
+[[sinks]]
+name = "disk"
+type = "file"
+directory = "{tmp}/recordings"
+batch_ms = 50
+"""
+
+
+@asynccontextmanager
+async def running(
+    zoom: Simulator,
+    tmp: Path,
+    *,
+    client_secret: str | None = None,
+    send_rate_ms: int = 100,
+    audio: str = "per_participant",
+) -> AsyncIterator[Ready]:
+    """Run a daemon for as long as the context lasts; leaving it is SIGTERM's way."""
+    plugins = load_plugins()
+    path = tmp / "rtmsd.toml"
+    path.write_text(
+        CONFIG.format(
+            tmp=tmp, ca_file=zoom.ca_file, client_id=zoom.client_id, send_rate_ms=send_rate_ms, audio=audio
+        )
+    )
+    environ = {
+        "CLIENT_SECRET": client_secret or zoom.client_secret,
+        "WEBHOOK_SECRET": zoom.webhook_secret,
+    }
+    config = load_config(path, sink_types=plugins.sink_types, environ=environ)
+    stop = asyncio.Event()
+    ready: asyncio.Queue[Ready] = asyncio.Queue()
+    daemon = Daemon(config, plugins, clock=Clock(), chance=random.Random(7))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(daemon.run(stop=stop, ready=ready.put_nowait))
+        try:
+            yield await ready.get()
+        finally:
+            stop.set()
+
+
+def webhook_url(ready: Ready) -> str:
+    return f"http://{ready.webhook}/webhook"
+
+
+async def finished(tmp: Path) -> Path:
+    """Wait for the one recording to be complete; return its directory."""
+    async with asyncio.timeout(15):
+        while not (found := list(tmp.glob("recordings/*/*/*/SHA256SUMS"))):
+            await asyncio.sleep(0.05)
+    assert len(list(tmp.glob("recordings/*/*/*"))) == 1, "more than one recording"
+    return found[0].parent
+
+
+def manifest(recording: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((recording / "manifest.json").read_text())
+    return document
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def samples(path: Path) -> Samples:
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+
+
+def expected(truth: Truth, user_id: int, *, zero_ms: int, length: int) -> Samples:
+    """One participant's track as it must be: the samples at their places, silence elsewhere."""
+    track = np.zeros(length, dtype=np.int16)
+    for span in truth.tracks.get(user_id, []):
+        start = (span.timestamp_ms - zero_ms) * 16
+        pcm = np.frombuffer(bytes(span.pcm), dtype="<i2")
+        track[start : start + len(pcm)] = pcm
+    return track
+
+
+def assert_equals_truth(recording: Path, truth: Truth) -> None:
+    """Every track and the mix, sample for sample at its place. The comparison is this test's own."""
+    about = manifest(recording)
+    zero_ms = about["zero_ms"]
+    assert zero_ms == min(span.timestamp_ms for spans in truth.tracks.values() for span in spans)
+    speakers = {user_id for user_id, spans in truth.tracks.items() if any(span.pcm for span in spans)}
+    files = {int(path.stem.removeprefix("user=")): path for path in recording.glob("audio/user=*.wav")}
+    assert files.keys() == speakers
+    length = len(samples(recording / "audio" / "mixed.wav"))
+    mix = np.zeros(length, dtype=np.int32)
+    for user_id, path in files.items():
+        track = expected(truth, user_id, zero_ms=zero_ms, length=length)
+        assert track.any()
+        np.testing.assert_array_equal(samples(path), track, err_msg=f"user {user_id}")
+        mix += track
+    np.testing.assert_array_equal(samples(recording / "audio" / "mixed.wav"), np.clip(mix, -32768, 32767))

@@ -1,0 +1,211 @@
+"""The file sink keeps the contract of sinks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rtmsd.api import (
+    AudioFormat,
+    AudioFrame,
+    MediaKind,
+    SinkContext,
+    SinkError,
+    SinkReject,
+    SinkRetry,
+    StreamEnd,
+    StreamInfo,
+    TranscriptFrame,
+)
+from rtmsd.api.recording import Recording, recording_directory, verify
+from rtmsd_file import FileOptions, rtmsd_sink_types
+
+ZERO = 1_795_000_000_000
+FORM = AudioFormat("L16", 16_000, 1, True)
+STREAM = StreamInfo(
+    app="a", product="meeting", stream_id="st/1", meeting_uuid="u", meeting_id="9", started_ms=ZERO
+)
+END = StreamEnd(6, "MEETING_ENDED", "The meeting ended.", ZERO + 2000)
+
+
+def frames(start, stop):
+    return [AudioFrame(1, "Ann", ZERO + at, b"\1\2" * 320, FORM) for at in range(start, stop, 20)]
+
+
+def build(path, **options):
+    (kind,) = rtmsd_sink_types()
+    chosen = msgspec.convert({"directory": str(path), **options}, kind.options)
+    return kind.build(chosen, SinkContext(name="disk", version="0.1.0", state_dir=Path("unused")))
+
+
+def test_type():
+    """The plugin offers one type, which wants sound and transcripts."""
+    (kind,) = rtmsd_sink_types()
+    assert (kind.name, kind.options) == ("file", FileOptions)
+    assert kind.wants(FileOptions(directory="x")) == {MediaKind.AUDIO, MediaKind.TRANSCRIPT}
+
+
+@pytest.mark.parametrize(
+    "options", [{"directory": ""}, {"flush_secs": 0}, {"flush_secs": -1}, {"flush_secs": 1e9}]
+)
+def test_bad_options(options):
+    """Values that cannot work are refused with the option's name."""
+    with pytest.raises(msgspec.ValidationError, match=next(iter(options))):
+        build("/x", **options)
+
+
+async def test_a_whole_stream(tmp_path):
+    """What was written and left after its end is a complete recording."""
+    async with build(tmp_path / "new" / "recordings") as sink:
+        await sink.check()
+        assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+        assert list((tmp_path / "new/recordings").iterdir()) == []
+        async with sink.open(STREAM, 0) as writer:
+            await writer.write([*frames(0, 1000), TranscriptFrame(1, "Ann", ZERO, ZERO, ZERO + 900, "Hi")])
+            await writer.write([*frames(1000, 2000), END])
+    report = verify(recording_directory(tmp_path / "new/recordings", STREAM))
+    assert report.problems == []
+    assert report.manifest.tracks[0].present_secs == 2
+
+
+@pytest.mark.parametrize("failing", [True, False])
+async def test_segments_continue(tmp_path, failing):
+    """A writer that was left without an end, or by an exception, is continued by the next segment."""
+    sink = build(tmp_path)
+    try:
+        async with sink.open(STREAM, 0) as writer:
+            await writer.write(frames(0, 1000))
+            if failing:
+                await writer.write([END])
+                raise RuntimeError("retired")
+    except RuntimeError:
+        pass
+    assert not verify(recording_directory(tmp_path, STREAM)).ok
+    async with sink.open(STREAM, 1) as writer:
+        await writer.write([*frames(1000, 2000), END])
+    report = verify(recording_directory(tmp_path, STREAM))
+    assert (report.problems, report.manifest.tracks[0].present_secs) == ([], 2)
+    assert report.manifest.gaps == ()
+
+
+async def test_check_names_the_directory(tmp_path):
+    """A directory that cannot be one is refused at start, with its path."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SinkError, match="file/recordings"):
+        await build(tmp_path / "file" / "recordings").check()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_check_needs_permission(tmp_path):
+    """A directory of somebody else is refused at start."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(SinkError, match=str(tmp_path)):
+        await build(tmp_path).check()
+
+
+async def test_open_of_a_complete_recording(tmp_path):
+    """A stream whose recording is complete cannot be opened again, and the recording stays as it is."""
+    sink = build(tmp_path)
+    async with sink.open(STREAM, 0) as writer:
+        await writer.write([*frames(0, 100), END])
+    with pytest.raises(SinkError, match="complete"):
+        async with sink.open(STREAM, 1):
+            pass
+    assert verify(recording_directory(tmp_path, STREAM)).ok
+
+
+async def test_a_full_disk_asks_for_the_batch_again(tmp_path):
+    """While the disk refuses, a batch is answered with SinkRetry, and taken whole when it comes again."""
+    sink = build(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with sink.open(STREAM, 0) as writer:
+        await writer.write(frames(0, 1000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+        try:
+            for _ in range(2):
+                with pytest.raises(SinkRetry):
+                    await writer.write(frames(1000, 2000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await writer.write(frames(1000, 2000))
+        await writer.write([END])
+    report = verify(recording_directory(tmp_path, STREAM))
+    assert (report.problems, report.manifest.counts) == ([], {})
+    assert report.manifest.tracks[0].present_secs == 2
+
+
+@pytest.mark.parametrize(("flush_secs", "flushes"), [(60, 0), (1e-9, 3)])
+async def test_flushes_by_time(tmp_path, flush_secs, flushes):
+    """The ledger grows by a line with each batch that comes flush_secs after the last flush, and with no other."""
+    sink = build(tmp_path, flush_secs=flush_secs)
+    ledger = recording_directory(tmp_path, STREAM) / "ledger.jsonl.part"
+    async with sink.open(STREAM, 0) as writer:
+        for start in (0, 1000, 2000):
+            await writer.write(frames(start, start + 1000))
+        assert ledger.read_bytes().count(b"\n") == flushes
+
+
+async def test_a_cancelled_call_does_not_overlap_the_next(tmp_path, monkeypatch):
+    """After a cancelled write the writer's leaving waits for the thread, and what was written is kept."""
+    started, release = asyncio.Event(), asyncio.Event()
+    loop, real = asyncio.get_running_loop(), Recording.write
+
+    def slow(recording, items):
+        loop.call_soon_threadsafe(started.set)
+        asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+        real(recording, items)
+
+    sink = build(tmp_path)
+
+    async def stream():
+        async with sink.open(STREAM, 0) as writer:
+            await writer.write(frames(0, 1000))
+
+    # A disk that is slow exactly here cannot be had otherwise.
+    monkeypatch.setattr(Recording, "write", slow)
+    task = asyncio.create_task(stream())
+    await started.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    monkeypatch.undo()
+    async with sink.open(STREAM, 1) as writer:
+        await writer.write([END])
+    assert verify(recording_directory(tmp_path, STREAM)).manifest.tracks[0].present_secs == 1
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+async def test_purge(tmp_path, when):
+    """Revoked streams leave a tombstone and nothing else, whenever that happens; nothing comes back."""
+    sink = build(tmp_path)
+    directory = recording_directory(tmp_path, STREAM)
+    if when == "before":
+        await sink.purge(STREAM)
+        with pytest.raises(SinkError, match="deleted"):
+            async with sink.open(STREAM, 0):
+                pass
+    else:
+        async with sink.open(STREAM, 0) as writer:
+            await writer.write([*frames(0, 1000), END])
+            if when == "during":
+                await sink.purge(STREAM)
+                with pytest.raises(SinkReject):
+                    await writer.write(frames(1000, 2000))
+        await sink.purge(STREAM)
+    assert [path.name for path in directory.iterdir()] == ["tombstone.json"]
+
+
+async def test_a_stream_without_an_id(tmp_path):
+    """What can have no path is refused with a sentence."""
+    with pytest.raises(SinkError, match="stream id"):
+        async with build(tmp_path).open(msgspec.structs.replace(STREAM, stream_id=""), 0):
+            pass

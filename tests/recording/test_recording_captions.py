@@ -1,0 +1,78 @@
+"""Transcripts as JSON lines and WebVTT."""
+
+import orjson
+import pytest
+from recording_samples import ZERO, phrase
+
+from rtmsd.frames import TranscriptFrame
+from rtmsd.recording.captions import jsonl, phrases, webvtt
+
+
+def vtt(*frames, duration_ms=100_000):
+    return webvtt(phrases(frames, zero_ms=ZERO, duration_ms=duration_ms)).decode()
+
+
+def spoken(name, text):
+    return TranscriptFrame(7, name, ZERO, ZERO, ZERO + 1000, text)
+
+
+def test_cues_have_true_times_and_voices():
+    """Cues are ordered by start, with the times that Zoom gave and the speaker in a voice tag."""
+    assert vtt(
+        phrase(2, 3_661_234, 3_662_000, "Later"), phrase(1, 1500, 2250, "First"), duration_ms=10_000_000
+    ) == (
+        "WEBVTT\n\n00:00:01.500 --> 00:00:02.250\n<v Name 1>First\n\n01:01:01.234 --> 01:01:02.000\n<v Name 2>Later\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("Ann <b>", "1 < 2 & 3 --> 4", "<v Ann &lt;b&gt;>1 &lt; 2 &amp; 3 --&gt; 4"),
+        ("A\n\nB", "one\r\n\r\ntwo\u2028three", "<v A B>one two three"),
+        ("", "anonymous", "<v User 7>anonymous"),
+        ("Ann", "\x00bell\x07", "<v Ann>bell"),
+    ],
+)
+def test_cues_are_escaped(name, text, line):
+    """Nothing in a name or a text can end a tag, a cue or the file."""
+    assert vtt(spoken(name, text)).split("\n")[3:] == [line, ""]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [
+        (-5000, 1000, "00:00:00.000 --> 00:00:01.000"),
+        (-5000, -4000, "00:00:00.000 --> 00:00:00.500"),
+        (1000, 1000, "00:00:01.000 --> 00:00:01.500"),
+        (1000, 500, "00:00:01.000 --> 00:00:01.500"),
+        (1000, 10**15, "00:00:01.000 --> 00:00:10.000"),
+        (10**15, 10**15, "00:00:10.000 --> 00:00:10.500"),
+    ],
+)
+def test_cues_lie_inside(start, end, times):
+    """Before zero is zero, after the end is the end, and no cue is shorter than half a second."""
+    assert vtt(phrase(1, start, end), duration_ms=10_000).split("\n")[2] == times
+
+
+def test_a_phrase_without_text_has_no_cue():
+    """An empty cue helps nobody; the JSON line stays."""
+    frames = [phrase(1, 0, 1000, " \n ")]
+    assert vtt(*frames) == "WEBVTT\n"
+    assert jsonl(phrases(frames, zero_ms=ZERO, duration_ms=5000)).count(b"\n") == 1
+
+
+def test_json_lines_have_both_times():
+    """Each line has seconds from zero and Unix milliseconds, who, what, and who transcribed it."""
+    frame = TranscriptFrame(7, "Ann", ZERO, ZERO + 250, ZERO + 1000, "Hé\n", 9, "own")
+    assert orjson.loads(jsonl(phrases([frame], zero_ms=ZERO, duration_ms=5000))) == {
+        "start": 0.25,
+        "end": 1.0,
+        "start_ms": ZERO + 250,
+        "end_ms": ZERO + 1000,
+        "user_id": 7,
+        "user_name": "Ann",
+        "text": "Hé\n",
+        "source": "own",
+        "language": 9,
+    }
