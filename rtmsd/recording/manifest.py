@@ -93,6 +93,8 @@ def digest(path: Path) -> FileEntry:
             while at < end and (data := os.pread(handle, min(_READ_BYTES, end - at), at)):
                 sha.update(data)
                 at += len(data)
+            if at < end:  # it shrank meanwhile: the hash will tell
+                break
     finally:
         os.close(handle)
     return FileEntry(size, sha.hexdigest())

@@ -17,6 +17,7 @@ from recording_samples import ZERO, end, opened, packet, phrase
 
 from rtmsd.frames import Event, Gap
 from rtmsd.recording import verify
+from rtmsd.recording.manifest import digest
 
 FILES = [
     "SHA256SUMS",
@@ -97,6 +98,19 @@ def test_garbage_never_raises(name, data):
         except (ValueError, KeyError, TypeError, AttributeError, OSError):
             pass
         verify(directory)
+
+
+@pytest.mark.parametrize("written", [[], [0], [3], [0, 7], [1, 2, 9], [19]])
+def test_holes_are_hashed_as_zeros(tmp_path, written):
+    """The hash of a sparse file is that of its bytes, wherever its holes are."""
+    with (tmp_path / "sparse").open("wb") as file:
+        for place in written:
+            file.seek(place * 300_000)
+            file.write(b"sound" * 20_000)
+        file.truncate(6_000_007)
+    assert (
+        digest(tmp_path / "sparse").sha256 == hashlib.sha256((tmp_path / "sparse").read_bytes()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
