@@ -73,7 +73,7 @@ def test_every_other_command_runs(command: str, tmp_path: Path) -> None:
     if "--json" in arguments:
         first, *webhooks = map(json.loads, done.stdout.splitlines())
         assert first.keys() == {"signaling_url", "ca_file", "client_id", "client_secret", "webhook_secret"}
-        assert [json.loads(one["body"])["event"] for one in webhooks][0] == "meeting.rtms_started"
+        assert json.loads(webhooks[0]["body"])["event"] == "meeting.rtms_started"
 
 
 def test_every_linked_file_exists() -> None:

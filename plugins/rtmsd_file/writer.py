@@ -32,6 +32,7 @@ class Segment:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rtmsd-file")
         self._recording: Recording | None = None
         self._flushed_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._owes_flush = False
         self._revoked = False
         self.left = False
@@ -53,7 +54,7 @@ class Segment:
         return self
 
     async def write(self, batch: Sequence[Item]) -> None:
-        """Write a batch, and flush when the last flush is `flush_secs` ago.
+        """Write a batch; it is flushed `flush_secs` after the last flush, whether or not another batch comes.
 
         Raises SinkRetry when the disk refused and nothing of the batch was kept, SinkReject after a purge, SinkError
         when a part was kept. When cancelled the batch may or may not have been kept.
@@ -64,6 +65,9 @@ class Segment:
         due = now - self._flushed_at >= self._flush_secs
         if due:
             self._flushed_at = now
+        elif self._timer is None:
+            wait = self._flushed_at + self._flush_secs - now
+            self._timer = asyncio.get_running_loop().call_later(wait, self._flush_unasked)
         try:
             await self._call(lambda: self._write(batch, flush=due))
         except OSError as error:
@@ -102,8 +106,17 @@ class Segment:
         """Run in the thread. Shielded: a queued call that is cancelled still runs, in its turn."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
+    def _flush_unasked(self) -> None:
+        """Nobody may speak for long: what was said before must not wait for them."""
+        self._timer = None
+        if not self.left and not self._revoked:
+            self._flushed_at = asyncio.get_running_loop().time()
+            self._thread.submit(self._flush)
+
     def _leave(self) -> None:
         self.left = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._thread.shutdown(wait=False)
 
     # In the thread
@@ -119,11 +132,15 @@ class Segment:
             self._owes_flush = False
         self._recording.write(batch)
         if flush:
-            try:
-                self._recording.flush()
-            except OSError:
-                # The batch was kept: the next one tells, if the disk still refuses.
-                self._owes_flush = True
+            self._flush()
+
+    def _flush(self) -> None:
+        assert self._recording is not None
+        try:
+            self._recording.flush()
+        except (OSError, RecordingError):
+            # What was written is kept: the next batch tells, if the disk still refuses.
+            self._owes_flush = True
 
     def _close(self) -> None:
         assert self._recording is not None

@@ -30,6 +30,8 @@ class Progress:
         self.started_ms = started_ms
         self.zero_ms: int | None = None
         self.first_ms: int | None = None
+        # From before the recording was continued: Zoom may replay them to a process that does not remember them.
+        self.had_phrases: frozenset[bytes] = frozenset()
         self.newest_ms: int | None = started_ms or None
         self.ledger = Ledger()
         self.tracks = Tracks(self.ledger)
@@ -85,7 +87,9 @@ class Progress:
                 self._audio(item)
             elif isinstance(item, TranscriptFrame):
                 self._seen(item.start_ms)
-                self.lines.setdefault(TRANSCRIPT, []).append(raw_line(item))
+                line = raw_line(item)
+                if line not in self.had_phrases:
+                    self.lines.setdefault(TRANSCRIPT, []).append(line)
             elif isinstance(item, Event):
                 self._event(item)
             elif isinstance(item, Gap):

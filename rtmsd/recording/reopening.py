@@ -47,7 +47,12 @@ def reconcile(
             cuts[user_id] = end
     for name in (EVENTS, TRANSCRIPT):
         sizes[name] = _reconcile_lines(directory / (name + PART), sizes.get(name, 0))
+    progress.had_phrases = _phrases(directory / (TRANSCRIPT + PART))
     return cuts
+
+
+def _phrases(path: Path) -> frozenset[bytes]:
+    return frozenset(path.read_bytes().splitlines(keepends=True)) if path.exists() else frozenset()
 
 
 def _reopen_closed(directory: Path, progress: Progress) -> None:

@@ -209,3 +209,15 @@ async def test_a_stream_without_an_id(tmp_path):
     with pytest.raises(SinkError, match="stream id"):
         async with build(tmp_path).open(msgspec.structs.replace(STREAM, stream_id=""), 0):
             pass
+
+
+async def test_silence_does_not_keep_what_was_said_from_the_disk(tmp_path):
+    """What was written is flushed within `flush_secs`, though nothing more comes: a crash then costs nothing."""
+    directory = recording_directory(tmp_path, STREAM)
+    async with build(tmp_path, flush_secs=0.2) as sink:
+        async with sink.open(STREAM, 0) as writer:
+            await writer.write(frames(0, 1000))
+            path = directory / "audio" / "user=1.wav.part"
+            async with asyncio.timeout(5):
+                while not path.exists() or int.from_bytes(path.read_bytes()[40:44], "little") != 32_000:
+                    await asyncio.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 
@@ -250,3 +251,13 @@ def test_any_crash_leaves_a_recording_that_closes(tmp_path):
             for ms in range(0, 7000, 20):
                 assert data[ms * 16 : ms * 16 + 320] in (bytes(320), truth.get(ms, b""))
     recording.abandon()
+
+
+def test_a_phrase_that_zoom_replays_to_a_new_process_stands_once(tmp_path):
+    """A continued recording knows the phrases that it has; another one of the same moment is kept."""
+    recording = opened(tmp_path)
+    recording.write([*spurt(1, 0, 1000), phrase(1, 0, 900, "Hi")])
+    recording.suspend()
+    finished(tmp_path, phrase(1, 0, 900, "Hi"), phrase(1, 0, 900, "Hi there"))
+    lines = (tmp_path / "transcript.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["Hi", "Hi there"]
