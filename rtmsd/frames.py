@@ -61,6 +61,25 @@ class TranscriptFrame(msgspec.Struct, frozen=True, gc=False):
     source: str = "zoom"
 
 
+class ChatFrame(msgspec.Struct, frozen=True):
+    """One thing done in the chat. `operation`: new, update, delete, add_emoji, remove_emoji.
+
+    `user_id` is the sender's, None when Zoom did not say. `audience`: everyone, individual, chat_group, … (or
+    "unknown"); `receiver_id` for an individual. `raw` is what Zoom sent, as a JSON object.
+    """
+
+    user_id: int | None
+    user_name: str
+    timestamp_ms: int
+    operation: str
+    message_id: str
+    text: str
+    audience: str = "unknown"
+    receiver_id: int | None = None
+    parent_id: str = ""
+    raw: dict[str, Any] = {}  # msgspec copies the default for every instance
+
+
 class Event(msgspec.Struct, frozen=True):
     """Something that happened in the stream, named in the past tense; `details` holds JSON values only.
 
@@ -101,8 +120,8 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
     timestamp_ms: int
 
 
-Frame = AudioFrame | TranscriptFrame
-Item = AudioFrame | TranscriptFrame | Event | Gap | StreamEnd
+Frame = AudioFrame | TranscriptFrame | ChatFrame
+Item = AudioFrame | TranscriptFrame | ChatFrame | Event | Gap | StreamEnd
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from rtmsd.errors import SinkError, SinkReject, SinkRetry
 from rtmsd.frames import (
     AudioFormat,
     AudioFrame,
+    ChatFrame,
     Event,
     Gap,
     Item,
@@ -18,6 +19,7 @@ from rtmsd.frames import (
 __all__ = [
     "AudioFormat",
     "AudioFrame",
+    "ChatFrame",
     "Event",
     "Gap",
     "Item",

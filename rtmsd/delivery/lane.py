@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtmsd.frames import AudioFrame, Gap, Item, MediaKind, StreamEnd, TranscriptFrame
+from rtmsd.frames import AudioFrame, ChatFrame, Frame, Gap, Item, MediaKind, StreamEnd, TranscriptFrame
 
 BATCH_ITEMS = 512
 BATCH_BYTES = 1024 * 1024
@@ -59,7 +59,7 @@ class Lane:
             return
         self.counters.offered += 1
         size = item_bytes(item)
-        if self._bytes + size > self._limit and isinstance(item, AudioFrame | TranscriptFrame):
+        if self._bytes + size > self._limit and isinstance(item, Frame):
             if not self._drop_oldest or not self._make_room(size):
                 self.counters.dropped += 1
                 self._losses.add(item)
@@ -126,7 +126,7 @@ class Lane:
         losses = Losses("lane_full")
         while self._items and self._bytes + size + losses.weight > self._limit:
             oldest = self._items.popleft()
-            if isinstance(oldest, AudioFrame | TranscriptFrame):
+            if isinstance(oldest, Frame):
                 self._bytes -= item_bytes(oldest)
                 self.counters.dropped += 1
                 losses.add(oldest)
@@ -185,6 +185,8 @@ class Losses:
             self._widen(MediaKind.AUDIO, item.user_id, item.timestamp_ms, end)
         elif isinstance(item, TranscriptFrame):
             self._widen(MediaKind.TRANSCRIPT, item.user_id, item.start_ms, item.end_ms)
+        elif isinstance(item, ChatFrame):
+            self._widen(MediaKind.CHAT, item.user_id, item.timestamp_ms, item.timestamp_ms + 1)
         else:
             return False
         return True
@@ -210,6 +212,6 @@ def item_bytes(item: Item) -> int:
     """What an item weighs in a queue."""
     if type(item) is AudioFrame:
         return len(item.data) + _ITEM_BYTES
-    if type(item) is TranscriptFrame:
+    if type(item) is TranscriptFrame or type(item) is ChatFrame:
         return len(item.text) + _ITEM_BYTES
     return _ITEM_BYTES

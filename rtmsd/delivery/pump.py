@@ -11,7 +11,7 @@ import structlog
 from rtmsd.api.sinks import Sink, SinkWriter
 from rtmsd.delivery.lane import Lane, Losses
 from rtmsd.errors import SinkReject, SinkRetry
-from rtmsd.frames import AudioFrame, Gap, Item, StreamEnd, StreamInfo, TranscriptFrame
+from rtmsd.frames import Frame, Gap, Item, StreamEnd, StreamInfo
 from rtmsd.runtime.clock import Clock
 
 REOPEN_SECS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -172,7 +172,7 @@ class Pump:
 
     def _rejected(self, batch: Sequence[Item]) -> None:
         """The sink never takes this batch: tell it of the frames as gaps, once, and of the rest."""
-        if any(isinstance(item, AudioFrame | TranscriptFrame) for item in batch):
+        if any(isinstance(item, Frame) for item in batch):
             self._give_up(batch, "sink_rejected")
         elif type(batch[-1]) is StreamEnd:
             self._ended = True

@@ -11,13 +11,27 @@ import structlog
 from rtmsd.api.sinks import Sink
 from rtmsd.delivery.lane import Lane
 from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
-from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamEnd, StreamInfo, TranscriptFrame
+from rtmsd.frames import (
+    AudioFrame,
+    ChatFrame,
+    Event,
+    Gap,
+    Item,
+    MediaKind,
+    StreamEnd,
+    StreamInfo,
+    TranscriptFrame,
+)
 from rtmsd.runtime.clock import Clock
 
 ABANDON_SECS = 2.0
 """For a writer that was cancelled to put away what it has."""
 
-_KINDS: dict[type, MediaKind] = {AudioFrame: MediaKind.AUDIO, TranscriptFrame: MediaKind.TRANSCRIPT}
+_KINDS: dict[type, MediaKind] = {
+    AudioFrame: MediaKind.AUDIO,
+    TranscriptFrame: MediaKind.TRANSCRIPT,
+    ChatFrame: MediaKind.CHAT,
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pybase64
 
-from rtmsd.frames import AudioFormat, AudioFrame, MediaKind, TranscriptFrame
+from rtmsd.frames import AudioFormat, AudioFrame, ChatFrame, MediaKind, TranscriptFrame
+from rtmsd.protocol.chat import chat_frame
 from rtmsd.protocol.codes import (
     LANGUAGE_NUMBERS,
     SAMPLE_RATES_HZ,
@@ -23,10 +24,14 @@ from rtmsd.protocol.codes import (
 )
 from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, encode, normalised_ms
 
-MEDIA_TYPES = {MediaKind.AUDIO: MediaDataType.AUDIO, MediaKind.TRANSCRIPT: MediaDataType.TRANSCRIPT}
+MEDIA_TYPES = {
+    MediaKind.AUDIO: MediaDataType.AUDIO,
+    MediaKind.TRANSCRIPT: MediaDataType.TRANSCRIPT,
+    MediaKind.CHAT: MediaDataType.CHAT,
+}
 """The media that this version can carry, and the number to ask for each with."""
 
-URL_KEYS = {MediaKind.AUDIO: "audio", MediaKind.TRANSCRIPT: "transcript"}
+URL_KEYS = {MediaKind.AUDIO: "audio", MediaKind.TRANSCRIPT: "transcript", MediaKind.CHAT: "chat"}
 
 RETRY_STATUSES = frozenset(
     {
@@ -74,6 +79,8 @@ def handshake(
 
 
 def _parameters(kind: MediaKind, request: MediaRequest) -> dict[str, Any]:
+    if kind is MediaKind.CHAT:
+        return {"chat": {"content_type": int(MediaContentType.TEXT)}}
     if kind is MediaKind.TRANSCRIPT:
         return {
             "transcript": {
@@ -124,6 +131,8 @@ def audio_frame(content: Content, sound: AudioFormat) -> AudioFrame | Malformed:
     """Decode message 14. Mixed audio has user 0 and may lack a name (§10 C26)."""
     if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP:
         return Malformed("audio_without_user_or_time")
+    if type(content.data) is not str:
+        return Malformed("audio_not_base64")
     try:
         data = pybase64.b64decode(content.data, validate=True)
     except (binascii.Error, ValueError):
@@ -135,8 +144,10 @@ def audio_frame(content: Content, sound: AudioFormat) -> AudioFrame | Malformed:
 
 def transcript_frame(content: Content) -> TranscriptFrame | Malformed:
     """Decode message 17. Without start and end (before November 2025) the phrase has the time it came with."""
-    if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP or not content.data:
-        return Malformed("transcript_without_user_time_or_text")
+    if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP:
+        return Malformed("transcript_without_user_or_time")
+    if type(content.data) is not str or not content.data:
+        return Malformed("transcript_without_text")
     timestamp = normalised_ms(content.timestamp)
     start = normalised_ms(content.start_time) if 0 < content.start_time < MAX_TIMESTAMP else timestamp
     end = normalised_ms(content.end_time) if 0 < content.end_time < MAX_TIMESTAMP else start
@@ -159,13 +170,13 @@ class Duplicates:
     """
 
     MAX_USERS = 2000
-    MAX_PHRASES = 1000
+    MAX_TEXTS = 1000
     MAX_TIMES = 12_000  # twice two minutes of 20 ms packets
 
     def __init__(self) -> None:
         self._audio: dict[int, array[int]] = {}
         self._newest: dict[int, int] = {}
-        self._phrases: dict[tuple[int, int, int, str], None] = {}
+        self._texts: dict[tuple[object, ...], None] = {}
 
     @property
     def users(self) -> int:
@@ -192,12 +203,18 @@ class Duplicates:
         return True
 
     def is_new_transcript(self, frame: TranscriptFrame) -> bool:
-        key = (frame.user_id, frame.start_ms, frame.end_ms, frame.text)
-        if key in self._phrases:
+        return self._is_new_text((frame.user_id, frame.start_ms, frame.end_ms, frame.text))
+
+    def is_new_chat(self, frame: ChatFrame) -> bool:
+        key = (frame.user_id, frame.timestamp_ms, frame.operation, frame.message_id, frame.text)
+        return self._is_new_text(key)
+
+    def _is_new_text(self, key: tuple[object, ...]) -> bool:
+        if key in self._texts:
             return False
-        if len(self._phrases) >= self.MAX_PHRASES:
-            del self._phrases[next(iter(self._phrases))]
-        self._phrases[key] = None
+        if len(self._texts) >= self.MAX_TEXTS:
+            del self._texts[next(iter(self._texts))]
+        self._texts[key] = None
         return True
 
     def _forget_one_user(self) -> None:
@@ -244,4 +261,15 @@ class Intake:
             self._counters["duplicates"] += 1
             return None
         self._counters["transcript"] += 1
+        return frame
+
+    def chat(self, content: Content | None) -> ChatFrame | None:
+        frame = chat_frame(content) if content is not None else Malformed("chat_without_content")
+        if isinstance(frame, Malformed):
+            self._counters["malformed_" + frame.kind] += 1
+            return None
+        if not self._duplicates.is_new_chat(frame):
+            self._counters["duplicates"] += 1
+            return None
+        self._counters["chat"] += 1
         return frame

@@ -21,7 +21,7 @@ class Content(msgspec.Struct, gc=False):
 
     user_id: int = -1
     user_name: str | None = None
-    data: str = ""
+    data: str | dict[str, Any] = ""  # an object only in some forms of chat
     timestamp: int = 0
     start_time: int = 0
     end_time: int = 0

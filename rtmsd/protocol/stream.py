@@ -243,6 +243,9 @@ class StreamMachine:
             case MessageType.MEDIA_DATA_TRANSCRIPT:
                 if frame := self._intake.transcript(message.content):
                     self._deliver(frame)
+            case MessageType.MEDIA_DATA_CHAT:
+                if said := self._intake.chat(message.content):
+                    self._deliver(said)
             case MessageType.EVENT_UPDATE:
                 self._event(message, now)
             case MessageType.STREAM_STATE_UPDATE:

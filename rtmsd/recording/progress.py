@@ -94,7 +94,7 @@ class Progress:
                 self._event(item)
             elif isinstance(item, Gap):
                 self._gap(item)
-            elif self.end is None:
+            elif isinstance(item, StreamEnd) and self.end is None:
                 self._seen(item.timestamp_ms)
                 self.end = item
 

@@ -1,9 +1,11 @@
 """The rules of one stream, each driven by hand."""
 
+import json
+
 import pytest
 from stream_bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
 
-from rtmsd.frames import AudioFrame, Event, Gap, MediaKind, TranscriptFrame
+from rtmsd.frames import AudioFrame, ChatFrame, Event, Gap, MediaKind, TranscriptFrame
 from rtmsd.protocol.stream import StreamMachine
 
 AUDIO_ONLY = frozenset({MediaKind.AUDIO})
@@ -107,6 +109,52 @@ def test_transcripts_have_their_times() -> None:
     assert [item for item in bench.items if isinstance(item, TranscriptFrame)] == [
         TranscriptFrame(16778240, "Ann", WALL_MS, WALL_MS, WALL_MS + 900, "Hi", 9)
     ]
+
+
+CHAT_ONLY = frozenset({MediaKind.CHAT})
+
+
+def chatting() -> Bench:
+    bench = Bench(kinds=CHAT_ONLY)
+    bench.start()
+    bench.opened("signaling")
+    urls = {"chat": f"{HOST}/chat"}
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": urls}})
+    bench.opened("chat")
+    bench.receive("chat", {"msg_type": 4, "status_code": 0})
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("Hello", (None, "new", "Hello", "unknown")),
+        (
+            {"sender": {"user_id": 7}, "text": "Hello", "chat_session": {"type": 1}},
+            (7, "new", "Hello", "everyone"),
+        ),
+        (
+            json.dumps(
+                {"sender": {"user_id": "7"}, "operation_type": 2, "message_id": "m", "content": "Hello"}
+            ),
+            (7, "delete", "Hello", "unknown"),
+        ),
+        (json.dumps([1]), (None, "new", "[1]", "unknown")),
+        (
+            {"sender": 5, "receiver": None, "operation_type": 99, "chat_session": {"type": []}},
+            (None, "new", "", "unknown"),
+        ),
+    ],
+)
+def test_chat_in_every_form(data: object, expected: tuple[object, ...]) -> None:
+    """Text, an object, or an object as text: all are one chat frame, delivered once."""
+    bench = chatting()
+    asked = [message["media_params"] for socket, message in bench.sent if socket.kind == "chat"]
+    assert asked == [{"chat": {"content_type": 5}}]
+    for _ in range(2):
+        bench.receive("chat", {"msg_type": 18, "content": {"timestamp": WALL_MS, "data": data}})
+    [said] = [item for item in bench.items if isinstance(item, ChatFrame)]
+    assert (said.user_id, said.operation, said.text, said.audience) == expected
 
 
 def test_a_refused_medium_is_explained_and_the_rest_goes_on() -> None:
