@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Coroutine
+import socket
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -15,28 +16,33 @@ from aiohttp import web
 
 from rtmsd import __version__
 from rtmsd.api.sinks import SinkContext
-from rtmsd.config import AppConfig, Config, Listen, UnixListen
+from rtmsd.config import AppConfig, Config, Listen, SystemdListen, UnixListen
 from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.router import LaneRules, Outlet, Router, StreamRoute
 from rtmsd.diagnosis.codes import stop_reason
 from rtmsd.diagnosis.streams import explain_end, explain_medium
-from rtmsd.errors import JournalError
+from rtmsd.errors import ConfigError, JournalError, RtmsdError
 from rtmsd.frames import MediaKind, StreamInfo
-from rtmsd.plugins import Plugins
+from rtmsd.plugins import Plugins, blamed
 from rtmsd.protocol.actions import Finished
 from rtmsd.protocol.media import MEDIA_TYPES
 from rtmsd.protocol.webhook import Credentials, WebhookEvent
-from rtmsd.report import Report
+from rtmsd.report import Report, one_line
 from rtmsd.runtime.clock import Clock
+from rtmsd.runtime.leaving import leave_within
+from rtmsd.runtime.systemd import Systemd
 from rtmsd.runtime.tasks import supervise
 from rtmsd.start.coordinator import Coordinator
 from rtmsd.state.journal import Journal
 from rtmsd.streams.manager import Explanation, StreamManager
 from rtmsd.streams.transport import client_tls
+from rtmsd.web.admin import admin_app
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.server import serving
-from rtmsd.web.status import admin_app
 from rtmsd.web.webhook import webhook_app, webhook_routes
+
+_CLOSING_SECS = 4.5
+"""For listeners, abandoned writers and the sinks themselves to end; with the lanes' ten it stays below 15 s."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +79,29 @@ class _Explain:
 
 
 class Daemon:
-    """The whole of rtmsd for one configuration."""
+    """The whole of rtmsd for one configuration. Without `systemd` nobody started it who wants to be told."""
 
-    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock, chance: random.Random) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        systemd: Systemd | None = None,
+    ) -> None:
         self._config = config
         self._plugins = plugins
         self._clock = clock
         self._chance = chance
+        self._systemd = systemd or Systemd()
         self._apps = {app.name: app for app in config.apps}
         self._log = structlog.get_logger("rtmsd")
+
+    @property
+    def stop_secs(self) -> float:
+        """How long stopping may take; what takes longer is left behind."""
+        return max(one.delivery.drain_secs for one in self._config.sinks) + _CLOSING_SECS
 
     async def run(self, *, stop: asyncio.Event, ready: Callable[[Ready], None] | None = None) -> None:
         """Serve until `stop` is set. `ready` is called once webhooks are accepted.
@@ -90,6 +110,7 @@ class Daemon:
         the lanes are drained within the sinks' `drain_secs`, then the sinks are left. Cancelling does the same, but
         abandons what waits.
         """
+        inherited = self._inherited()
         async with (
             Journal.open(self._config.state_dir, self._clock) as journal,
             AsyncExitStack() as sinks,
@@ -98,26 +119,51 @@ class Daemon:
                 [await self._outlet(one.name, sinks) for one in self._config.sinks], clock=self._clock
             )
             try:
-                await self._serve(journal, router, stop, ready)
+                await self._serve(journal, router, inherited, stop, ready)
             finally:
                 await router.drain()
         self._log.info("stopped")
 
+    def _inherited(self) -> list[socket.socket]:
+        """Return the sockets that systemd listens on for us; ConfigError when they are not as configured."""
+        passed = ", ".join(self._systemd.passed)
+        if not isinstance(self._config.webhook.listen, SystemdListen):
+            if passed:
+                self._log.warning(
+                    'systemd passed sockets that nobody serves; webhook.listen = "systemd" would',
+                    sockets=passed,
+                )
+            return []
+        if sockets := self._systemd.listeners("webhook"):
+            return sockets
+        came = f"sockets named {passed}, none of them webhook" if passed else "no socket"
+        raise ConfigError(
+            [
+                f'webhook.listen: is "systemd", but {came} came from there: start rtmsd.socket '
+                '(systemctl enable --now rtmsd.socket), or write "host:port"'
+            ]
+        )
+
     async def _outlet(self, name: str, sinks: AsyncExitStack) -> Outlet:
-        """Build, enter and check one sink; SinkError tells why it cannot be used."""
+        """Build, enter and check one sink; SinkError or PluginError tells why it cannot be used."""
         config = next(one for one in self._config.sinks if one.name == name)
         sink_type = self._plugins.sink_types[config.type]
         context = SinkContext(
-            name=name, version=__version__, state_dir=self._config.state_dir / "sinks" / name
+            name=name,
+            version=__version__,
+            state_dir=self._config.state_dir / "sinks" / name,
+            log=structlog.get_logger("rtmsd.sink").bind(sink=name),
         )
-        sink = await sinks.enter_async_context(sink_type.build(config.options, context))
-        await sink.check()
+        with blamed(self._plugins.origins[config.type], f"broke when sink {name!r} was set up"):
+            wants = sink_type.wants(config.options)
+            sink = await sinks.enter_async_context(sink_type.build(config.options, context))
+            await sink.check()
         rules = config.delivery
         return Outlet(
             name=name,
             type_name=config.type,
             sink=sink,
-            wants=sink_type.wants(config.options),
+            wants=wants,
             lane_rules=LaneRules(
                 limit_bytes=rules.queue_bytes,
                 batch_secs=rules.batch_ms / 1000,
@@ -127,7 +173,12 @@ class Daemon:
         )
 
     async def _serve(
-        self, journal: Journal, router: Router, stop: asyncio.Event, ready: Callable[[Ready], None] | None
+        self,
+        journal: Journal,
+        router: Router,
+        inherited: Sequence[socket.socket],
+        stop: asyncio.Event,
+        ready: Callable[[Ready], None] | None,
     ) -> None:
         def open_route(info: StreamInfo, app: AppConfig) -> StreamRoute:
             return router.open(info, app.sinks)
@@ -149,17 +200,26 @@ class Daemon:
         coordinator = Coordinator(apps=self._apps, streams=streams, journal=journal, clock=self._clock)
         counters = WebhookCounters()
         report = Report(
-            streams=streams, coordinator=coordinator, router=router, counters=counters, clock=self._clock
+            apps=tuple(self._apps),
+            streams=streams,
+            coordinator=coordinator,
+            router=router,
+            counters=counters,
+            clock=self._clock,
         )
+        problem: Exception | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 started = asyncio.Event()
-                tasks.create_task(streams.run(started), name="streams")
+                moving = tasks.create_task(streams.run(started), name="streams")
                 await started.wait()
+                tasks.create_task(report.watch(), name="report")
                 await coordinator.catch_up()
                 await journal.prune()
                 async with serving(
-                    self._webhooks(journal, coordinator, counters, tasks), self._config.webhook.listen
+                    self._webhooks(journal, coordinator, counters, tasks),
+                    self._config.webhook.listen,
+                    inherited=inherited,
                 ) as webhook:
                     report.accept(True)
                     async with serving(self._admin(report), self._config.admin.listen) as admin:
@@ -170,12 +230,22 @@ class Daemon:
                             self._log.warning(warning)
                         if ready is not None:
                             ready(Ready(webhook, admin, report))
-                        await stop.wait()
-                        report.accept(False)
-                        self._log.info("stopping", streams=streams.living)
+                        self._systemd.ready()
+                        tasks.create_task(self._systemd.feed(lambda: not moving.done()), name="watchdog")
+                        tasks.create_task(self._systemd.show(lambda: one_line(streams)), name="status line")
+                        try:
+                            await stop.wait()
+                        finally:
+                            self._systemd.stopping()
+                            report.accept(False)
+                            self._log.info("stopping", streams=streams.living)
                 raise _Stop
         except* _Stop:
             pass
+        except* RtmsdError as group:
+            problem = group.exceptions[0]
+        if problem is not None:  # raised in there it would come out in a group
+            raise problem
 
     def _webhooks(
         self, journal: Journal, coordinator: Coordinator, counters: WebhookCounters, tasks: asyncio.TaskGroup
@@ -210,21 +280,29 @@ class Daemon:
 
 
 async def run_until_signal(daemon: Daemon) -> None:
-    """Run the daemon until SIGTERM or SIGINT; a second signal does not wait for the sinks."""
-    stop = asyncio.Event()
+    """Run the daemon until SIGTERM or SIGINT, and let the process end with 0 within the daemon's `stop_secs` of it.
+
+    A signal does not wait for the start, which the next one does again, and a second signal not for the sinks.
+    """
+    stop, started = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
 
     def asked() -> None:
-        if stop.is_set():
+        again = stop.is_set()
+        leave_within(_CLOSING_SECS if again else daemon.stop_secs)
+        if again or not started.is_set():
             task.cancel()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
     try:
-        await daemon.run(stop=stop)
+        await daemon.run(stop=stop, ready=lambda _: started.set())
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import faulthandler
 import os
 import random
 import sys
@@ -16,13 +17,14 @@ import uvloop
 
 from rtmsd import __version__
 from rtmsd.app import Daemon, run_until_signal
-from rtmsd.config import Config, load_config
+from rtmsd.config import Config, find_plugin_dir, load_config
 from rtmsd.demo import run_demo
 from rtmsd.errors import ConfigError, RtmsdError
 from rtmsd.plugins import Plugins, load_plugins
 from rtmsd.recording import verify as verify_recording
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.log import set_up_logging
+from rtmsd.runtime.systemd import take_over
 from rtmsd.simulator import run_sim
 
 EX_CONFIG = 78
@@ -56,10 +58,12 @@ def main() -> None:
 def run(path: Path, log_json: bool, log_level: Any) -> None:
     """Run the daemon until SIGTERM."""
     clock = Clock()
-    plugins = load_plugins()
-    config = _load(path, plugins)
+    systemd = take_over(os.environ, pid=os.getpid())
+    faulthandler.enable()  # when the watchdog aborts us, the log shows what did not go on
+    config, plugins = _load(path)
     set_up_logging(level=log_level, as_json=log_json, clock=clock)
-    daemon = Daemon(config, plugins, clock=clock, chance=random.Random())  # noqa: S311  # jitter needs no secrecy
+    chance = random.Random()  # noqa: S311  # jitter needs no secrecy
+    daemon = Daemon(config, plugins, clock=clock, chance=chance, systemd=systemd)
     _run(run_until_signal(daemon))
 
 
@@ -67,8 +71,7 @@ def run(path: Path, log_json: bool, log_level: Any) -> None:
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 def validate(path: Path) -> None:
     """Check a configuration; exit 78 when it is bad."""
-    plugins = load_plugins()
-    config = _load(path, plugins)
+    config, _ = _load(path)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     apps, sinks = len(config.apps), len(config.sinks)
@@ -91,20 +94,42 @@ def demo(seconds: float, output: Path | None, keep: bool) -> None:
 
 
 @main.command()
+@click.argument("scenario", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where to be Zoom."
 )
 @click.option("--webhook", metavar="URL", help="Where to send webhooks; without it they are printed.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="How long the meeting is.")
+@click.option(
+    "--meetings",
+    type=click.IntRange(0, 1000),
+    default=1,
+    show_default=True,
+    help="How many at once; 0: when the control URL says so.",
+)
+@click.option(
+    "--truth", type=click.Path(path_type=Path), metavar="DIR", help="Where to write what was really said."
+)
 @click.option("--json", "json_lines", is_flag=True, help="Print JSON lines.")
-def sim(listen: str, webhook: str | None, seconds: float | None, json_lines: bool) -> None:
-    """Play Zoom's side of a meeting."""
+def sim(
+    scenario: Path | None,
+    listen: str,
+    webhook: str | None,
+    seconds: float | None,
+    meetings: int,
+    truth: Path | None,
+    json_lines: bool,
+) -> None:
+    """Play Zoom's side of a meeting: that of SCENARIO, or one that is built in."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter(f"expected HOST:PORT, got {listen!r}", param_hint="--listen")
     _run(
         run_sim(
             out=sys.stdout,
+            scenario=scenario,
+            meetings=meetings,
+            truth=truth,
             listen=(host.strip("[]"), int(port)),
             webhook=webhook,
             seconds=seconds,
@@ -121,33 +146,62 @@ def verify(directory: Path) -> None:
     for problem in report.problems:
         click.echo(problem, err=True)
     if not report.ok:
-        click.echo(f"{directory}: NOT good ({len(report.problems)} problems)", err=True)
+        number = len(report.problems)
+        click.echo(f"{directory}: NOT good ({number} problem{'s' * (number != 1)})", err=True)
         sys.exit(1)
-    click.echo(f"{directory}: good. {report.summary}")
+    click.echo(f"{directory}: intact. {report.summary}")
 
 
 @main.command()
-def sinks() -> None:
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="A configuration file, whose plugin_dir is looked at too.",
+)
+def sinks(path: Path | None) -> None:
     """List the sink types, their options and where they come from."""
-    plugins = load_plugins()
+    try:
+        plugins = load_plugins(directory=find_plugin_dir(path) if path is not None else None)
+    except ConfigError as error:
+        _fail(str(error))
     for name, sink_type in sorted(plugins.sink_types.items()):
         click.echo(f"{name}  (from {plugins.origins[name]})")
         for option in dataclasses.fields(sink_type.options):
-            required = option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
-            default = "required" if required else f"default {option.default!r}"
-            click.echo(f"    {option.name}: {option.type}, {default}")
-    for broken in plugins.broken.values():
+            click.echo(f"    {option.name}: {_type_name(option.type)}, {_default(option)}")
+    for broken in plugins.broken:
         click.echo(f"broken: {broken}", err=True)
 
 
-def _load(path: Path, plugins: Plugins) -> Config:
+def _type_name(hint: Any) -> str:
+    return hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))
+
+
+def _default(option: dataclasses.Field[Any]) -> str:
+    if option.default is not dataclasses.MISSING:
+        return f"default {option.default!r}"
+    if option.default_factory is not dataclasses.MISSING:
+        return f"default {option.default_factory()!r}"
+    return "required"
+
+
+def _load(path: Path) -> tuple[Config, Plugins]:
+    """Load a configuration, and before it the plugins without which its sink types are not known."""
+    broken: list[str] = []
     try:
-        return load_config(path, sink_types=plugins.sink_types, environ=os.environ)
+        plugins = load_plugins(directory=find_plugin_dir(path))
+        broken = plugins.broken
+        config = load_config(
+            path, sink_types=plugins.sink_types, environ=os.environ, broken_plugins=plugins.broken
+        )
+        return config, plugins
     except ConfigError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
-        for broken in plugins.broken.values():
-            click.echo(f"note: {broken}", err=True)
+        for sentence in broken:
+            if not any(sentence in problem for problem in error.problems):
+                click.echo(f"note: {sentence}", err=True)
         number = len(error.problems)
         click.echo(f"{path}: {number} problem{'s' * (number != 1)}; nothing was started.", err=True)
         sys.exit(EX_CONFIG)
@@ -158,6 +212,8 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
+    except ConfigError as error:
+        _fail(str(error), status=EX_CONFIG)
     except RtmsdError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -166,6 +222,6 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
 
 
-def _fail(sentence: str) -> NoReturn:
+def _fail(sentence: str, *, status: int = 1) -> NoReturn:
     click.echo(f"rtmsd: {sentence}", err=True)
-    sys.exit(1)
+    sys.exit(status)

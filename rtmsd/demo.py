@@ -97,7 +97,7 @@ async def _play(
         try:
             at = await ready.get()  # when the daemon cannot start, the group cancels this
             out.write(f"Zoom's side: {zoom.signaling_url}   rtmsd: status page http://{at.admin}/\n")
-            out.write(f"A meeting of {seconds:g} s begins; three people speak.\n")
+            out.write(f"A meeting of {seconds:g} s begins.\n")
             with _progress(at.report, out) as show:
                 meeting = tasks.create_task(zoom.play(webhook=f"http://{at.webhook}/webhook"))
                 while not meeting.done():
@@ -174,6 +174,8 @@ def _judge(found: set[Path], *, kept: bool, out: TextIO) -> int:
     out.write(f"{'Verified' if report.ok else 'NOT good'}: {report.summary}.\n")
     if kept:
         out.write(f"The recording is in {directory}\n")
+    else:
+        out.write("It is deleted now; to keep the next one: rtmsd demo --output DIR\n")
     return 0 if complete and not manifest["gaps"] else 1
 
 

@@ -1,7 +1,9 @@
-"""What the daemon says of itself, gathered from its parts for the status page."""
+"""What the daemon says of itself, gathered from its parts for the status page and the metrics."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 from rtmsd.delivery.router import Outlet, Router
@@ -10,7 +12,17 @@ from rtmsd.start.coordinator import Coordinator, Ignored
 from rtmsd.streams.manager import Stream, StreamManager
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
-from rtmsd.web.status import SinkStatus, StreamStatus
+from rtmsd.web.status import SinkStatus, StreamStatus, Sums
+from rtmsd.web.timeline import Speaker, Timeline
+
+WATCH_SECS = 1.0
+
+TROUBLE_MS = 60_000
+"""So long after its last failure or loss a sink is still in trouble; before, when it has not written since, always."""
+
+_LAGS = 15
+_MEDIA = ("audio", "transcript", "chat")
+_NOT_UNDERSTOOD = ("malformed_", "unhandled_")
 
 _STATES = {
     "connecting": "joining",
@@ -26,18 +38,30 @@ class Report:
     def __init__(
         self,
         *,
+        apps: Sequence[str],
         streams: StreamManager,
         coordinator: Coordinator,
         router: Router,
         counters: WebhookCounters,
         clock: Clock,
     ) -> None:
+        self._apps = apps
         self._streams = streams
         self._coordinator = coordinator
         self._router = router
         self._counters = counters
         self._clock = clock
         self._accepting = False
+        self._troubles: dict[str, tuple[int, int]] = {}  # by sink: how many, and when there was a new one
+        self._lags: deque[float] = deque(maxlen=_LAGS)
+
+    async def watch(self) -> None:
+        """Note when sinks have trouble, and how late the event loop is. Runs until cancelled, which is safe."""
+        while True:
+            due = self._clock.monotonic() + WATCH_SECS
+            await asyncio.sleep(WATCH_SECS)
+            self._lags.append(max(0.0, self._clock.monotonic() - due))
+            self._look_at_sinks()
 
     def accept(self, accepting: bool) -> None:
         """Note whether the webhook listener accepts."""
@@ -61,14 +85,37 @@ class Report:
         ignored = [_ignored(one) for one in self._coordinator.ignored]
         return sorted([*joined, *ignored], key=lambda one: one.started_ms, reverse=True)
 
+    def timeline(self, stream_id: str) -> Timeline | None:
+        stream = self._streams.get(stream_id)
+        return None if stream is None else self._timeline(stream)
+
     def sinks(self) -> Sequence[SinkStatus]:
-        return [_sink(outlet) for outlet in self._router.outlets.values()]
+        self._look_at_sinks()
+        return [self._sink(outlet) for outlet in self._router.outlets.values()]
 
     def webhooks(self) -> WebhookCounters:
         return self._counters
 
+    def sums(self) -> Sums:
+        totals = self._streams.totals()
+        living = [stream.info.app for stream in self._streams.streams if not stream.ended]
+        return Sums(
+            active={app: living.count(app) for app in self._apps},
+            stops=totals.stops,
+            reconnects=totals.reconnects,
+            frames={kind: totals.counters[kind] for kind in _MEDIA},
+            media_bytes={"audio": totals.counters["bytes"]},
+            gaps={cause: (number, totals.gap_ms[cause] / 1000) for cause, number in totals.gaps.items()},
+            unknown={
+                kind: number for kind, number in totals.counters.items() if kind.startswith(_NOT_UNDERSTOOD)
+            },
+            loop_lag_secs=max(self._lags, default=0.0),
+        )
+
+    # Streams
+
     def _stream(self, stream: Stream) -> StreamStatus:
-        info, machine = stream.info, stream.machine
+        info, machine, activity = stream.info, stream.machine, stream.activity
         until_ms = stream.ended_ms if stream.ended_ms is not None else self._clock.wall_ms()
         failed = stream.explanation is not None and stream.explanation.problem
         state = "failed" if failed else "ended" if stream.ended else _STATES[machine.state]
@@ -76,8 +123,9 @@ class Report:
         details = {
             name.replace("_", " "): str(number)
             for name, number in sorted(machine.counters.items())
-            if name not in ("audio", "transcript", "bytes")
+            if name not in (*_MEDIA, "bytes")
         }
+        gaps = activity.gaps.total()
         return StreamStatus(
             stream_id=info.stream_id,
             app=info.app,
@@ -87,14 +135,85 @@ class Report:
             state=state,  # type: ignore[arg-type]  # one of _STATES, or the two above
             started_ms=info.started_ms,
             age_secs=max(0.0, (until_ms - info.started_ms) / 1000),
+            ended_ms=stream.ended_ms,
             speakers=machine.speakers,
             frames={kind.value: machine.counters[kind.value] for kind in sorted(machine.request.kinds)},
-            gaps=stream.gaps,
-            gap_secs=stream.gap_ms / 1000,
+            gaps=gaps,
+            gap_secs=activity.gap_ms.total() / 1000,
             sentence=" ".join([*sentences, *stream.notes]),
-            problem=failed or bool(stream.notes) or stream.gaps > 0,
+            problem=failed or bool(stream.notes) or gaps > 0,
             details=details,
         )
+
+    def _timeline(self, stream: Stream) -> Timeline:
+        """Draw from when this process knows the stream: what was before a restart is in the recording only."""
+        activity, outcome = stream.activity, stream.machine.outcome
+        until_ms = outcome.end_ms if outcome is not None else stream.machine.media_ms(self._clock.monotonic())
+        speakers = [
+            Speaker(user_id, spans.seen(), spans.total_ms) for user_id, spans in activity.speech.items()
+        ]
+        missing, paused = activity.missing.seen(), activity.pauses.seen()
+        if activity.paused_ms is not None:
+            paused.append((activity.paused_ms, until_ms))
+        begins = [spans[0][0] for spans in (missing, *(one.spans for one in speakers)) if spans]
+        return Timeline(
+            from_ms=max(stream.info.started_ms, min([stream.since_ms, *begins])),
+            until_ms=until_ms,
+            over=stream.ended,
+            speakers=speakers,
+            missing=missing,
+            paused=paused,
+            away=(activity.away_ms, until_ms) if activity.away_ms is not None else None,
+            mixed=0 in activity.speech,
+        )
+
+    # Sinks
+
+    def _look_at_sinks(self) -> None:
+        for outlet in self._router.outlets.values():
+            number = outlet.dropped + outlet.counters.errors
+            known, _ = self._troubles.get(outlet.name, (0, 0))
+            if number != known:
+                self._troubles[outlet.name] = number, self._clock.wall_ms()
+
+    def _sink(self, outlet: Outlet) -> SinkStatus:
+        counters, dropped = outlet.counters, outlet.dropped
+        _, trouble_ms = self._troubles.get(outlet.name, (0, None))
+        sentences = []
+        if dropped:
+            sentences.append(
+                f"{dropped} frames did not reach this sink; the gaps are in its recordings' ledger."
+            )
+        if counters.errors:
+            sentences.append(f"It failed {counters.errors} times, last: {counters.last_error}.")
+        in_trouble = trouble_ms is not None and (
+            (counters.last_success_ms or 0) < trouble_ms or self._clock.wall_ms() - trouble_ms < TROUBLE_MS
+        )
+        return SinkStatus(
+            name=outlet.name,
+            type=outlet.type_name,
+            queue_items=outlet.queued_items,
+            queue_bytes=outlet.queued_bytes,
+            written=counters.written,
+            drops={"lane_full": dropped - counters.dropped, "not_written": counters.dropped},
+            errors=counters.errors,
+            writers=len(outlet.lanes),
+            last_success_ms=counters.last_success_ms,
+            last_trouble_ms=trouble_ms,
+            sentence=" ".join(sentences),
+            problem=in_trouble,
+        )
+
+
+def one_line(streams: StreamManager) -> str:
+    """Write how many meetings are joined and how they are: `3 meetings, 11 speakers, 0 gaps`. Numbers only."""
+    living = [stream for stream in streams.streams if not stream.ended]
+    numbers = {
+        "meeting": len(living),
+        "speaker": sum(stream.machine.speakers for stream in living),
+        "gap": sum(stream.activity.gaps.total() for stream in living),
+    }
+    return ", ".join(f"{number} {what}{'s' * (number != 1)}" for what, number in numbers.items())
 
 
 def _ignored(ignored: Ignored) -> StreamStatus:
@@ -110,27 +229,6 @@ def _ignored(ignored: Ignored) -> StreamStatus:
         age_secs=0.0,
         sentence=ignored.sentence,
         problem=ignored.problem,
-    )
-
-
-def _sink(outlet: Outlet) -> SinkStatus:
-    counters, dropped = outlet.counters, outlet.dropped
-    sentences = []
-    if dropped:
-        sentences.append(f"{dropped} frames did not reach this sink; the gaps are in its recordings' ledger.")
-    if counters.errors:
-        sentences.append(f"It failed {counters.errors} times, last: {counters.last_error}.")
-    return SinkStatus(
-        name=outlet.name,
-        type=outlet.type_name,
-        queue_items=outlet.queued_items,
-        queue_bytes=outlet.queued_bytes,
-        dropped=dropped,
-        errors=counters.errors,
-        writers=len(outlet.lanes),
-        last_success_ms=counters.last_success_ms,
-        sentence=" ".join(sentences),
-        problem=bool(sentences),
     )
 
 

@@ -30,7 +30,9 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def room_of(path: Path) -> str:
-    return path.relative_to(ROOT / "rtmsd").parts[0].removesuffix(".py")
+    parts = path.relative_to(ROOT / "rtmsd").with_suffix("").parts
+    part = ".".join(parts[:2])
+    return part if part in LAYERS["rooms"] else parts[0]
 
 
 def within(module: str, allowed: list[str]) -> bool:

@@ -24,7 +24,7 @@ RUN_BY_CI = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
 }
 # The rest of the ten-minute path; what it needs of Zoom is the simulator's in tests/app and tests/end_to_end.
-RUN_ELSEWHERE = {"rtmsd run -c", "rtmsd verify"}
+RUN_ELSEWHERE = {"rtmsd run -c", "rtmsd verify", "export NOTES_CLIENT_SECRET=… NOTES_WEBHOOK_SECRET=…"}
 
 
 def commands() -> list[str]:
@@ -46,7 +46,7 @@ def test_the_example_configuration_is_good(tmp_path: Path) -> None:
     """The configuration of the ten-minute path loads, with two secrets in the environment."""
     path = tmp_path / "rtmsd.toml"
     path.write_text(toml_example())
-    environ = {"NOTES_CLIENT_SECRET": "a" * 32, "NOTES_SECRET_TOKEN": "b" * 22}
+    environ = {"NOTES_CLIENT_SECRET": "a" * 32, "NOTES_WEBHOOK_SECRET": "b" * 22}
     config = load_config(path, sink_types=load_plugins().sink_types, environ=environ)
     assert [app.name for app in config.apps] == ["notes"] and config.warnings == ()
 
@@ -57,7 +57,7 @@ def test_every_other_command_runs(command: str, tmp_path: Path) -> None:
     if any(command.startswith(one) for one in RUN_ELSEWHERE):
         return
     (tmp_path / "rtmsd.toml").write_text(toml_example())
-    environ = os.environ | {"NOTES_CLIENT_SECRET": "a" * 32, "NOTES_SECRET_TOKEN": "b" * 22}
+    environ = os.environ | {"NOTES_CLIENT_SECRET": "a" * 32, "NOTES_WEBHOOK_SECRET": "b" * 22}
     program, *arguments = shlex.split(command)
     assert program == "rtmsd"
     done = subprocess.run(
@@ -72,7 +72,14 @@ def test_every_other_command_runs(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     if "--json" in arguments:
         first, *webhooks = map(json.loads, done.stdout.splitlines())
-        assert first.keys() == {"signaling_url", "ca_file", "client_id", "client_secret", "webhook_secret"}
+        assert first.keys() == {
+            "signaling_url",
+            "ca_file",
+            "client_id",
+            "client_secret",
+            "webhook_secret",
+            "control_url",
+        }
         assert json.loads(webhooks[0]["body"])["event"] == "meeting.rtms_started"
 
 

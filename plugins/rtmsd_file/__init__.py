@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtmsd.api import MediaKind, SinkContext, SinkType, hookimpl
+from rtmsd.api.recording import DEFAULT_LAYOUT, Layout
 from rtmsd_file.sink import FileSink
 
 
@@ -14,33 +15,41 @@ from rtmsd_file.sink import FileSink
 class FileOptions:
     """The keys of `[[sinks]]` with `type = "file"`.
 
-    `directory`: where the recordings go; missing ones are created for the owner only. `flush_secs`: how much of a
-    recording a crash may cost at most.
+    `directory`: where the recordings go; missing ones are created for the owner only. `layout`: the directories below
+    it, a template that rtmsd.api.recording.Layout explains. `chat`: record the chat too; it is personal, and the app
+    needs the scope for it. `flush_secs`: how much of a recording a crash may cost at most.
     """
 
     directory: str
+    layout: str = DEFAULT_LAYOUT.template
+    chat: bool = False
     flush_secs: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.directory:
             raise ValueError("directory must name the directory that recordings go to, and is empty")
+        if not Path(self.directory).is_absolute():
+            raise ValueError(f"directory must be an absolute path, and is {self.directory!r}")
         if not 0 < self.flush_secs <= 60:
             raise ValueError(f"flush_secs must lie above 0 and at most at 60, and is {self.flush_secs}")
+        Layout(self.layout)
 
 
-def _wants(_: FileOptions) -> frozenset[MediaKind]:
-    return frozenset({MediaKind.AUDIO, MediaKind.TRANSCRIPT})
+def _wants(options: FileOptions) -> frozenset[MediaKind]:
+    always = frozenset({MediaKind.AUDIO, MediaKind.TRANSCRIPT})
+    return always | {MediaKind.CHAT} if options.chat else always
 
 
 def _build(options: FileOptions, context: SinkContext) -> FileSink:
     return FileSink(
-        name=context.name,
+        context=context,
         directory=Path(options.directory),
+        layout=Layout(options.layout),
         flush_secs=options.flush_secs,
-        version=context.version,
     )
 
 
 @hookimpl
 def rtmsd_sink_types() -> Sequence[SinkType]:
-    return [SinkType("file", FileOptions, _wants, _build)]
+    # A batch costs a hand-over between threads and some system calls, however small it is.
+    return [SinkType("file", FileOptions, _wants, _build, batch_ms=1000)]

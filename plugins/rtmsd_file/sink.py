@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 from types import TracebackType
 
-from rtmsd.api import SinkError, StreamInfo
+from rtmsd.api import SinkContext, SinkError, StreamInfo
 from rtmsd.api.recording import (
+    Layout,
     RecordingError,
     candidate_directories,
     make_directories,
@@ -17,13 +18,13 @@ from rtmsd_file.writer import Segment
 
 
 class FileSink:
-    """Keeps recordings below `directory`."""
+    """Keeps recordings below `directory`, where `layout` puts them."""
 
-    def __init__(self, *, name: str, directory: Path, flush_secs: float, version: str) -> None:
-        self._name = name
+    def __init__(self, *, context: SinkContext, directory: Path, layout: Layout, flush_secs: float) -> None:
+        self._context = context
         self._directory = directory
+        self._layout = layout
         self._flush_secs = flush_secs
-        self._version = version
         self._segments: dict[str, Segment] = {}
 
     async def __aenter__(self) -> FileSink:
@@ -40,13 +41,15 @@ class FileSink:
             await asyncio.to_thread(_prove_writable, self._directory)
         except OSError as error:
             raise SinkError(
-                f"sink {self._name} should write recordings to {self._directory}, and cannot: "
+                f"sink {self._context.name} should write recordings to {self._directory}, and cannot: "
                 f"{error.strerror or error}. Create the directory for the user that runs rtmsd, or choose another"
             ) from error
 
     def open(self, stream: StreamInfo, segment: int) -> Segment:
         """Begin or continue a stream's recording; entering raises SinkError when that is not possible."""
-        opened = Segment(self._directory, stream, version=self._version, flush_secs=self._flush_secs)
+        opened = Segment(
+            self._directory, self._layout, stream, context=self._context, flush_secs=self._flush_secs
+        )
         self._segments = {key: known for key, known in self._segments.items() if not known.left}
         self._segments[stream.stream_id] = opened
         return opened
@@ -63,15 +66,15 @@ class FileSink:
             await asyncio.to_thread(self._purge, stream)
         except (OSError, RecordingError) as error:
             raise SinkError(
-                f"sink {self._name} could not delete the recording of stream {stream.stream_id}: {error}"
+                f"sink {self._context.name} could not delete the recording of stream {stream.stream_id}: {error}"
             ) from error
 
     def _purge(self, stream: StreamInfo) -> None:
-        home, *others = candidate_directories(self._directory, stream)
-        purge(home, stream, version=self._version)
+        home, *others = candidate_directories(self._directory, stream, self._layout)
+        purge(home, stream, version=self._context.version)
         for other in others:
             if other.exists():
-                purge(other, stream, version=self._version)
+                purge(other, stream, version=self._context.version)
 
 
 def _prove_writable(directory: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from rtmsd.api import Item, SinkError, SinkReject, SinkRetry, StreamInfo
-from rtmsd.api.recording import Recording, RecordingError, recording_directory
+from rtmsd.api import Item, SinkContext, SinkError, SinkReject, SinkRetry, StreamInfo
+from rtmsd.api.recording import Layout, Manifest, Recording, RecordingError, recording_directory
 
 _RETRY_SECS = 2.0
 
@@ -24,10 +24,13 @@ _T = TypeVar("_T")
 class Segment:
     """The context of a writer, and the writer itself."""
 
-    def __init__(self, root: Path, stream: StreamInfo, *, version: str, flush_secs: float) -> None:
+    def __init__(
+        self, root: Path, layout: Layout, stream: StreamInfo, *, context: SinkContext, flush_secs: float
+    ) -> None:
         self._root = root
+        self._layout = layout
         self._stream = stream
-        self._version = version
+        self._context = context
         self._flush_secs = flush_secs
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rtmsd-file")
         self._recording: Recording | None = None
@@ -122,8 +125,8 @@ class Segment:
     # In the thread
 
     def _open(self) -> None:
-        directory = recording_directory(self._root, self._stream)
-        self._recording = Recording.open(directory, self._stream, version=self._version)
+        directory = recording_directory(self._root, self._stream, self._layout)
+        self._recording = Recording.open(directory, self._stream, version=self._context.version)
 
     def _write(self, batch: Sequence[Item], *, flush: bool) -> None:
         assert self._recording is not None
@@ -146,11 +149,21 @@ class Segment:
         assert self._recording is not None
         try:
             if self._recording.ended:
-                self._recording.close()
+                self._tell(self._recording.close())
             else:
                 self._recording.suspend()
         finally:
             self._recording.abandon()
+
+    def _tell(self, manifest: Manifest) -> None:
+        log = self._context.log.bind(stream_id=self._stream.stream_id)
+        log.info(
+            "recording complete",
+            directory=str(recording_directory(self._root, self._stream, self._layout)),
+            duration_secs=manifest.duration_ms / 1000,
+            completeness=manifest.completeness,
+            gaps=len(manifest.gaps),
+        )
 
     def _suspend(self) -> None:
         assert self._recording is not None

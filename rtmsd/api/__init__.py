@@ -1,4 +1,4 @@
-"""All that a plugin may import: `rtmsd.api`, `rtmsd.api.recording`."""
+"""All that a plugin may import: `rtmsd.api`, `rtmsd.api.recording`, and in its tests `rtmsd.api.testing`."""
 
 from rtmsd.api.hookspecs import hookimpl
 from rtmsd.api.sinks import Sink, SinkContext, SinkType, SinkWriter
@@ -8,6 +8,7 @@ from rtmsd.frames import (
     AudioFrame,
     ChatFrame,
     Event,
+    Frame,
     Gap,
     Item,
     MediaKind,
@@ -21,6 +22,7 @@ __all__ = [
     "AudioFrame",
     "ChatFrame",
     "Event",
+    "Frame",
     "Gap",
     "Item",
     "MediaKind",

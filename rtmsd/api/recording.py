@@ -2,6 +2,9 @@
 
 from rtmsd.errors import RecordingError
 from rtmsd.recording import (
+    DEFAULT_LAYOUT,
+    Layout,
+    Manifest,
     Recording,
     Report,
     candidate_directories,
@@ -12,6 +15,9 @@ from rtmsd.recording import (
 )
 
 __all__ = [
+    "DEFAULT_LAYOUT",
+    "Layout",
+    "Manifest",
     "Recording",
     "RecordingError",
     "Report",

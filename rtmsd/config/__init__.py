@@ -1,6 +1,7 @@
 """The configuration: one TOML file into frozen dataclasses, every problem at once."""
 
-from rtmsd.config.listen import Listen, UnixListen
+from rtmsd.config.document import find_plugin_dir, plugin_dir_problem
+from rtmsd.config.listen import Listen, SystemdListen, UnixListen
 from rtmsd.config.load import load_config
 from rtmsd.config.model import (
     AdminConfig,
@@ -25,8 +26,11 @@ __all__ = [
     "OnlyConfig",
     "Secret",
     "SinkConfig",
+    "SystemdListen",
     "UnixListen",
     "WebhookConfig",
     "ZoomConfig",
+    "find_plugin_dir",
     "load_config",
+    "plugin_dir_problem",
 ]

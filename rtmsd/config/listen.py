@@ -1,4 +1,4 @@
-"""Where a listener accepts: `host:port`, `[v6]:port` or `unix:/path`."""
+"""Where a listener accepts: `host:port`, `[v6]:port`, `unix:/path`, or the socket that systemd holds."""
 
 from __future__ import annotations
 
@@ -38,10 +38,18 @@ class UnixListen:
         return f"unix:{self.path}"
 
 
-def parse_listen(text: str) -> Listen | UnixListen:
+@dataclass(frozen=True)
+class SystemdListen:
+    """The socket that systemd listens on for us (socket activation); where that is, only its unit says."""
+
+    def __str__(self) -> str:
+        return "systemd"
+
+
+def parse_listen(text: str) -> Listen | UnixListen | SystemdListen:
     """Read an address. Raise ValueError with a sentence."""
     if text == "systemd":
-        raise ValueError('"systemd" (socket activation) is not available in this version; write "host:port"')
+        return SystemdListen()
     if text.startswith("unix:"):
         path = Path(text.removeprefix("unix:"))
         if not path.is_absolute():

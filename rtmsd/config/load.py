@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rtmsd.api.sinks import SinkType
-from rtmsd.config.listen import UnixListen, is_loopback
+from rtmsd.config.document import plugin_dir_problem, read_document
+from rtmsd.config.listen import Listen, is_loopback
 from rtmsd.config.model import (
     AdminConfig,
     AppConfig,
@@ -22,29 +22,37 @@ from rtmsd.config.model import (
     WebhookConfig,
     ZoomConfig,
 )
+from rtmsd.config.once import Names, Once
 from rtmsd.config.secrets import Secret
-from rtmsd.config.walk import BAD, REQUIRED, Surroundings, Table, did_you_mean
+from rtmsd.config.walk import BAD, Surroundings, Table, did_you_mean
 from rtmsd.errors import ConfigError
 from rtmsd.protocol.codes import LANGUAGE_NUMBERS
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _WEBHOOK_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"(\*\.(?=[^.]+\.))?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
-def load_config(path: Path, *, sink_types: Mapping[str, SinkType], environ: Mapping[str, str]) -> Config:
+def load_config(
+    path: Path,
+    *,
+    sink_types: Mapping[str, SinkType],
+    environ: Mapping[str, str],
+    broken_plugins: Sequence[str] = (),
+) -> Config:
     """Read a configuration. `sink_types` are what plugins offer, by name; relative paths are below the file's directory.
 
+    `broken_plugins` says, in a sentence each, which plugins offer nothing: a warning, or the reason why a type is missing.
     Raise ConfigError with every problem at once. Reads secrets; creates nothing.
     """
     problems: list[str] = []
     surroundings = Surroundings(environ=environ, base=path.absolute().parent)
-    root = Table(_parse(path), path="", problems=problems, surroundings=surroundings)
+    root = Table(read_document(path), path="", problems=problems, surroundings=surroundings)
     state_dir = _state_dir(root)
+    plugin_dir = _plugin_dir(root)
     webhook = _webhook(root.table("webhook"))
     admin = _admin(root.table("admin"))
     zoom = _zoom(root.table("zoom"))
-    sinks, sink_names = _sinks(root, sink_types)
+    sinks, sink_names = _sinks(root, sink_types, broken_plugins)
     apps = _apps(root, sink_names)
     root.finish()
     if problems:
@@ -56,19 +64,9 @@ def load_config(path: Path, *, sink_types: Mapping[str, SinkType], environ: Mapp
         zoom=zoom,
         apps=tuple(apps),
         sinks=tuple(sinks),
-        warnings=tuple(_warnings(webhook, apps)),
+        plugin_dir=plugin_dir,
+        warnings=(*broken_plugins, *_warnings(webhook, apps)),
     )
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not text in UTF-8 (byte {error.start})"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: is not valid TOML: {error}"]) from error
 
 
 def _state_dir(root: Table) -> Path:
@@ -77,6 +75,15 @@ def _state_dir(root: Table) -> Path:
         return Path()
     if not Path(value).is_absolute():
         root.problem("state_dir", f'expected an absolute path, such as "/var/lib/rtmsd", got "{value}"')
+    return Path(value)
+
+
+def _plugin_dir(root: Table) -> Path | None:
+    value = root.take("plugin_dir", Path, None)
+    if value is BAD or value is None:
+        return None
+    if problem := plugin_dir_problem(value):
+        root.problem("plugin_dir", problem)
     return Path(value)
 
 
@@ -140,9 +147,11 @@ def _is_host(text: str) -> bool:
     return bool(_HOST.fullmatch(text)) or (":" in text and is_loopback(text))
 
 
-def _sinks(root: Table, sink_types: Mapping[str, SinkType]) -> tuple[list[SinkConfig], list[str]]:
+def _sinks(
+    root: Table, sink_types: Mapping[str, SinkType], broken: Sequence[str]
+) -> tuple[list[SinkConfig], list[str]]:
     """Read `[[sinks]]`. The names are also those of sinks that have problems, so that one mistake is told once."""
-    sinks, names = [], _Names("sink")
+    sinks, names = [], Names("sink")
     tables = root.tables("sinks")
     if not tables:
         root.problem("sinks", "expected at least one [[sinks]], where recordings go")
@@ -153,11 +162,10 @@ def _sinks(root: Table, sink_types: Mapping[str, SinkType]) -> tuple[list[SinkCo
         if kind is BAD:
             continue
         if kind not in sink_types:
-            known = ", ".join(f'"{one}"' for one in sorted(sink_types)) or "none: no plugin offers any"
-            table.problem(
-                "type", f'no plugin offers "{kind}"; known are {known}{did_you_mean(kind, sink_types)}'
-            )
+            table.problem("type", _no_type(kind, sink_types, broken))
             continue
+        if delivery is not BAD and not table.has("batch_ms"):
+            delivery = dataclasses.replace(delivery, batch_ms=sink_types[kind].batch_ms)
         options = table.fill(sink_types[kind].options)
         table.finish()
         if BAD not in (name, delivery, options):
@@ -165,9 +173,15 @@ def _sinks(root: Table, sink_types: Mapping[str, SinkType]) -> tuple[list[SinkCo
     return sinks, names.seen
 
 
+def _no_type(kind: str, sink_types: Mapping[str, SinkType], broken: Sequence[str]) -> str:
+    known = ", ".join(f'"{one}"' for one in sorted(sink_types)) or "none: no plugin offers any"
+    sentence = f'no plugin offers "{kind}"; known are {known}{did_you_mean(kind, sink_types)}'
+    return f"{sentence}. Broken, and perhaps the one that should: {'; '.join(broken)}" if broken else sentence
+
+
 def _apps(root: Table, sink_names: Sequence[str]) -> list[AppConfig]:
     apps: list[AppConfig] = []
-    names, once = _Names("app"), _Once()
+    names, once = Names("app"), Once()
     tables = root.tables("apps")
     if not tables:
         root.problem("apps", "expected at least one [[apps]], whose webhooks are taken")
@@ -230,73 +244,6 @@ def _media(table: Table) -> Any:
     return media
 
 
-class _Names:
-    """Take the `name` of each table: safe in paths, and not twice."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self.seen: list[str] = []
-
-    def take(self, table: Table) -> Any:
-        name = table.take("name", str, REQUIRED)
-        if name is BAD:
-            return BAD
-        if not _NAME.fullmatch(name):
-            table.problem(
-                "name",
-                f'expected up to 64 of a-z, 0-9, "-" and "_", beginning with a letter or digit, got "{name}"',
-            )
-        elif name in self.seen:
-            table.problem(
-                "name",
-                f'there is already {"an" if self._what == "app" else "a"} {self._what} "{name}"; names are unique',
-            )
-        else:
-            self.seen.append(name)
-        return name
-
-
-class _Once:
-    """What must not stand twice: the webhook secret that fits names the app, whose client id then signs."""
-
-    def __init__(self) -> None:
-        self._client_ids: dict[str, str] = {}
-        self._webhook_secrets: list[tuple[Secret, str]] = []
-
-    def check(self, table: Table, client_id: Any, client_secret: Any, webhook_secrets: Any) -> None:
-        if client_id is not BAD:
-            self._client_id(table, client_id)
-        if webhook_secrets is BAD:
-            return
-        if not webhook_secrets:
-            table.problem(
-                "webhook_secrets",
-                "names no secret; expected the Secret Token of the app's event subscription",
-            )
-        for index, secret in enumerate(webhook_secrets):
-            key = f"webhook_secrets[{index}]"
-            where = next((path for other, path in self._webhook_secrets if other == secret), None)
-            if where is not None:
-                table.problem(key, f"is the same as {where}; each app and each rotation has its own")
-            if client_secret is not BAD and secret == client_secret:
-                table.problem(
-                    key,
-                    "is the same as client_secret; one is the app's Client Secret, the other the Secret Token "
-                    "of its event subscription",
-                )
-            self._webhook_secrets.append((secret, table.at(key)))
-
-    def _client_id(self, table: Table, client_id: str) -> None:
-        if not client_id or any(character.isspace() for character in client_id):
-            table.problem("client_id", "is empty or holds white space; copy it again from the app's page")
-        elif client_id in self._client_ids:
-            table.problem(
-                "client_id", f"is the same as {self._client_ids[client_id]}; one app stands here once"
-            )
-        else:
-            self._client_ids[client_id] = table.at("client_id")
-
-
 def _warnings(webhook: WebhookConfig, apps: Sequence[AppConfig]) -> list[str]:
     warnings = []
     if len(apps) > 1:
@@ -305,6 +252,6 @@ def _warnings(webhook: WebhookConfig, apps: Sequence[AppConfig]) -> list[str]:
             f"webhook.path: {len(apps)} apps share {webhook.path}, where an unsigned URL validation cannot be answered; "
             f"give Zoom each app's own: {own}"
         )
-    if not isinstance(webhook.listen, UnixListen) and webhook.listen.port == 0:
+    if isinstance(webhook.listen, Listen) and webhook.listen.port == 0:
         warnings.append("webhook.listen: port 0 is another port at every start; Zoom needs one that stays")
     return warnings

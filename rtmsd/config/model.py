@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from rtmsd.config.listen import Listen, UnixListen
+from rtmsd.config.listen import Listen, SystemdListen, UnixListen
 from rtmsd.config.secrets import Secret
 
 
@@ -16,7 +16,7 @@ from rtmsd.config.secrets import Secret
 class WebhookConfig:
     """Where Zoom's webhooks come in."""
 
-    listen: Listen | UnixListen
+    listen: Listen | UnixListen | SystemdListen
     path: str = "/webhook"
 
 
@@ -101,4 +101,5 @@ class Config:
     zoom: ZoomConfig
     apps: tuple[AppConfig, ...]
     sinks: tuple[SinkConfig, ...]
+    plugin_dir: Path | None = None
     warnings: tuple[str, ...] = ()

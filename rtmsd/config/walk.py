@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from rtmsd.config.listen import Listen, UnixListen, parse_listen
+from rtmsd.config.listen import Listen, parse_listen
 from rtmsd.config.secrets import Secret, read_secret
 
 REQUIRED: Any = object()
@@ -132,8 +132,8 @@ class Table:
     def _leaf(self, value: Any, hint: Any) -> Any:
         if hint is Secret:
             return read_secret(value, environ=self._surroundings.environ, base=self._surroundings.base)
-        if isinstance(value, str) and hint == Listen | UnixListen:
-            return parse_listen(value)
+        if isinstance(value, str) and Listen in get_args(hint):
+            return _address(value, hint)
         if isinstance(value, str) and value and (hint is Path or Path in get_args(hint)):
             return self._surroundings.base / value
         if not (isinstance(value, float) and not math.isfinite(value)):
@@ -144,6 +144,13 @@ class Table:
         known = [one for one in get_args(hint) if isinstance(one, str)] if get_origin(hint) is Literal else []
         hint_sentence = did_you_mean(value, known) if isinstance(value, str) else ""
         raise ValueError(f"expected {_wanted(hint)}, got {_got(value)}{hint_sentence}")
+
+
+def _address(text: str, hint: Any) -> Any:
+    address = parse_listen(text)
+    if not isinstance(address, hint):
+        raise ValueError(f'only webhook.listen can be "{text}" (socket activation); write "host:port"')
+    return address
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -180,7 +187,7 @@ def _wanted(hint: Any) -> str:
         )
     if get_origin(hint) in (tuple, list):
         return "a list, each " + _wanted(_plain(get_args(hint)[0]))
-    if hint == Listen | UnixListen:
+    if Listen in get_args(hint):
         return 'an address in quotes, such as "127.0.0.1:8080"'
     names = {
         bool: "true or false",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtmsd.frames import AudioFrame, ChatFrame, Frame, Gap, Item, MediaKind, StreamEnd, TranscriptFrame
+from rtmsd.runtime.ticker import Ticker
 
 BATCH_ITEMS = 512
 BATCH_BYTES = 1024 * 1024
@@ -19,7 +19,6 @@ _ITEM_BYTES = 200
 class LaneCounters:
     """Plain integers, read by the status page."""
 
-    offered: int = 0
     dropped: int = 0
     taken: int = 0
 
@@ -31,19 +30,21 @@ class Lane:
     dropped becomes a Gap in its place; Gap, Event and StreamEnd are never dropped.
     """
 
-    def __init__(self, *, limit_bytes: int, batch_secs: float, drop_oldest: bool) -> None:
+    def __init__(self, *, limit_bytes: int, ticker: Ticker, drop_oldest: bool) -> None:
         self.counters = LaneCounters()
         self._limit = limit_bytes
-        self._batch_secs = batch_secs
+        self._ticker = ticker
         self._drop_oldest = drop_oldest
-        self._items: deque[Item] = deque()
+        self._items: list[Item] = []
         self._bytes = 0
         self._losses = Losses("lane_full")
         self._closed = False
+        self._plain = True  # open, and nothing lost that is not yet in the queue
         self._draining = False
         self._due = False  # whether a batch may be taken
+        self._ticking = False  # whether the ticker will call
         self._ready: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def queued_items(self) -> int:
@@ -55,30 +56,47 @@ class Lane:
 
     def offer(self, item: Item) -> None:
         """Take an item, or drop it by policy. After StreamEnd nothing is taken."""
+        if self._plain and type(item) is AudioFrame:  # nearly always: keep it short
+            total = self._bytes + len(item.data) + _ITEM_BYTES
+            if total <= self._limit:
+                self._items.append(item)
+                self._bytes = total
+                if not self._ticking or total >= BATCH_BYTES or len(self._items) >= BATCH_ITEMS:
+                    self._arm()
+                return
+        self._offer(item)
+
+    def _offer(self, item: Item) -> None:
         if self._closed:
             return
-        self.counters.offered += 1
         size = item_bytes(item)
         if self._bytes + size > self._limit and isinstance(item, Frame):
             if not self._drop_oldest or not self._make_room(size):
                 self.counters.dropped += 1
                 self._losses.add(item)
+                self._plain = False
                 return
-        elif self._losses and not self._drop_oldest:
+        elif self._losses:
             self._append_losses()
         self._items.append(item)
         self._bytes += size
         if type(item) is StreamEnd:
-            self._closed = True
+            self.close()
             self.drain()
-        elif not self._due:
+        else:
             self._arm()
 
     def put_back(self, items: Sequence[Item]) -> None:
         """Put items before everything that waits, whatever the limit."""
-        self._items.extendleft(reversed(items))
+        self._items[:0] = items
         self._bytes += sum(item_bytes(item) for item in items)
         self._release()
+
+    def take_all(self) -> list[Item]:
+        """Take whatever waits, without waiting."""
+        items, self._items = self._items, []
+        self._bytes = 0
+        return items
 
     @property
     def closed(self) -> bool:
@@ -93,39 +111,53 @@ class Lane:
     def close(self) -> None:
         """Take nothing more."""
         self._closed = True
+        self._plain = False
 
     async def take(self) -> list[Item]:
-        """Wait for the next batch: 512 items, 1 MiB, or what came within `batch_secs`. Empty: drained to the end.
+        """Wait for the next batch: 512 items, 1 MiB, or what came until the ticker's next tick. Empty: drained to the end.
 
         Cancelling is safe: nothing is taken then.
         """
         while not self._due and not self._draining:
-            self._ready = asyncio.get_running_loop().create_future()
+            # Kept, since asking for the running loop is a system call.
+            self._loop = self._loop or asyncio.get_running_loop()
+            self._ready = self._loop.create_future()
             try:
                 await self._ready
             finally:
                 self._ready = None
         if self._draining and self._losses:
             self._append_losses()
-        batch: list[Item] = []
-        size = 0
-        while self._items and len(batch) < BATCH_ITEMS and size < BATCH_BYTES:
-            item = self._items.popleft()
-            size += item_bytes(item)
-            batch.append(item)
-        self._bytes -= size
+        batch = self._batch()
         self.counters.taken += len(batch)
         self._due = False
         if self._items:
             self._arm()
         return batch
 
+    def _batch(self) -> list[Item]:
+        if len(self._items) <= BATCH_ITEMS and self._bytes <= BATCH_BYTES:
+            return self.take_all()
+        count = size = 0
+        for item in self._items:
+            if count >= BATCH_ITEMS or size >= BATCH_BYTES:
+                break
+            count += 1
+            size += item_bytes(item)
+        batch = self._items[:count]
+        del self._items[:count]
+        self._bytes -= size
+        return batch
+
     def _make_room(self, size: int) -> bool:
         """Drop the oldest frames until `size` fits; False when there are none left to drop."""
         kept: list[Item] = []
         losses = Losses("lane_full")
-        while self._items and self._bytes + size + losses.weight > self._limit:
-            oldest = self._items.popleft()
+        looked_at = 0
+        for oldest in self._items:
+            if self._bytes + size + losses.weight <= self._limit:
+                break
+            looked_at += 1
             if isinstance(oldest, Frame):
                 self._bytes -= item_bytes(oldest)
                 self.counters.dropped += 1
@@ -138,27 +170,32 @@ class Lane:
             self._bytes -= item_bytes(gap)
         gaps = losses.take()
         self._bytes += sum(item_bytes(gap) for gap in gaps)
-        self._items.extendleft(reversed(gaps))
-        self._items.extendleft(reversed(kept))
+        self._items[:looked_at] = [*kept, *gaps]
         return self._bytes + size <= self._limit
 
     def _append_losses(self) -> None:
         gaps = self._losses.take()
+        self._plain = not self._closed
         self._items.extend(gaps)
         self._bytes += sum(item_bytes(gap) for gap in gaps)
 
     def _arm(self) -> None:
-        """See to it that what waits is taken: now if it fills a batch, else when the batch's time is over."""
+        """See to it that what waits is taken: now if it fills a batch, else at the next tick."""
+        if self._due:
+            return
         if len(self._items) >= BATCH_ITEMS or self._bytes >= BATCH_BYTES:
             self._release()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._batch_secs, self._release)
+        elif not self._ticking:
+            self._ticking = True
+            self._ticker.add(self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = False
+        if self._items:
+            self._release()
 
     def _release(self) -> None:
         self._due = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 

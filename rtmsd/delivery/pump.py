@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from rtmsd.api.sinks import Sink, SinkWriter
 from rtmsd.delivery.lane import Lane, Losses
 from rtmsd.errors import SinkReject, SinkRetry
-from rtmsd.frames import Frame, Gap, Item, StreamEnd, StreamInfo
+from rtmsd.frames import Frame, Item, StreamEnd, StreamInfo
 from rtmsd.runtime.clock import Clock
 
 REOPEN_SECS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -29,6 +30,7 @@ class DeliveryRules:
 
     write_timeout_secs: float
     drain_secs: float
+    reopen_secs: tuple[float, ...] = REOPEN_SECS
 
 
 @dataclass
@@ -43,6 +45,7 @@ class SinkCounters:
     segments: int = 0
     last_success_ms: int | None = None
     last_error: str = ""
+    waiting: str = ""  # why it asks to be asked again, until it has taken something
 
 
 class Interrupted(Exception):
@@ -75,7 +78,8 @@ class Pump:
         self._clock = clock
         self._retrying = True
         self._written = False  # since the last segment began
-        self._ended = False
+        self._end: StreamEnd | None = None  # once the present writer has it
+        self._late = False  # the present call
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("rtmsd.delivery").bind(sink=name, stream_id=stream.stream_id)
 
@@ -92,20 +96,23 @@ class Pump:
         while True:
             try:
                 await self._serve_segment(segment)
+                return
             except Interrupted:
                 return
             except _Retired:
                 pass
             except Exception as error:  # noqa: BLE001  # the one place where any fault of a sink ends
                 self._failed("the sink broke while opening or closing", error)
-            if self._ended:
-                return
-            failures = 0 if self._written else failures + 1
+            failures = 0 if self._written and self._end is None else failures + 1
+            if self._end is not None:  # it was written, and then the writer could not be left
+                self._lane.put_back([self._end])
+                self._end = None
             segment += 1
             if not self._retrying or (self._lane.closed and failures >= LAST_TRIES):
                 await self._abandon()
                 return
-            await self._pause(REOPEN_SECS[min(failures, len(REOPEN_SECS) - 1)])
+            pauses = self._rules.reopen_secs
+            await self._pause(pauses[min(failures, len(pauses) - 1)])
 
     async def _serve_segment(self, segment: int) -> None:
         self._written = False
@@ -116,7 +123,7 @@ class Pump:
                 if not batch:
                     raise Interrupted
                 await self._write(writer, batch)
-                if self._ended:
+                if self._end is not None:
                     return
 
     async def _write(self, writer: SinkWriter, batch: Sequence[Item]) -> None:
@@ -126,7 +133,7 @@ class Pump:
                 late = await self._call(writer, batch)
             except SinkRetry as retry:
                 self._counters.retries += 1
-                self._counters.last_error = str(retry)
+                self._waits(str(retry))
                 if self._retrying:
                     await self._pause(min(retry.after, RETRY_MAX_SECS))
                     continue
@@ -144,9 +151,10 @@ class Pump:
                 self._written = True
                 self._counters.written += len(batch)
                 self._counters.last_success_ms = self._clock.wall_ms()
-                if type(batch[-1]) is StreamEnd:
-                    self._ended = True
-                if late:
+                self._recovered()
+                if isinstance(batch[-1], StreamEnd):
+                    self._end = batch[-1]
+                elif late:
                     raise _Retired
             return
 
@@ -156,26 +164,34 @@ class Pump:
         A late call is waited for all the same: a thread cannot be stopped, and the next segment must not begin
         beside it. Meanwhile the lane fills and drops, and no other lane notices.
         """
-        call = asyncio.ensure_future(writer.write(batch))
+        self._late = False
+        self._timer = asyncio.get_running_loop().call_later(self._rules.write_timeout_secs, self._overdue)
         try:
-            done, _ = await asyncio.wait({call}, timeout=self._rules.write_timeout_secs)
-            if not done:
-                self._counters.timeouts += 1
-                self._failed(
-                    f"the sink took longer than {self._rules.write_timeout_secs:g} s for a batch", None
-                )
-            await call
-        except asyncio.CancelledError:
-            call.cancel()
-            raise
-        return not done
+            await writer.write(batch)
+        finally:
+            self._timer.cancel()
+        return self._late
+
+    def _overdue(self) -> None:
+        self._late = True
+        self._counters.timeouts += 1
+        self._failed(f"the sink took longer than {self._rules.write_timeout_secs:g} s for a batch", None)
+        self._let_go(over=False)
+
+    def _let_go(self, *, over: bool) -> None:
+        """Forget what waits `drain_secs` after the stream's end: who hangs for good must not keep every stream's queue."""
+        if over:
+            self._give_up(self._lane.take_all(), "sink_failed")
+            return
+        again = partial(self._let_go, over=self._lane.closed)
+        self._timer = asyncio.get_running_loop().call_later(self._rules.drain_secs or 1.0, again)
 
     def _rejected(self, batch: Sequence[Item]) -> None:
         """The sink never takes this batch: tell it of the frames as gaps, once, and of the rest."""
         if any(isinstance(item, Frame) for item in batch):
             self._give_up(batch, "sink_rejected")
-        elif type(batch[-1]) is StreamEnd:
-            self._ended = True
+        elif isinstance(batch[-1], StreamEnd):
+            self._end = batch[-1]
 
     def _give_up(self, batch: Sequence[Item], cause: str) -> None:
         """Nothing of the batch was kept: its frames become gaps, the rest is offered to the next writer."""
@@ -190,8 +206,23 @@ class Pump:
 
     async def _abandon(self) -> None:
         """The sink failed and there is no more time: count what it never got."""
+        dropped = 0
         while batch := await self._lane.take():
-            self._counters.dropped += sum(1 for item in batch if not isinstance(item, Gap | StreamEnd))
+            dropped += sum(1 for item in batch if isinstance(item, Frame))
+        self._counters.dropped += dropped
+        self._log.error(
+            "the sink was given up for this stream: its recording stays unfinished", frames=dropped
+        )
+
+    def _waits(self, why: str) -> None:
+        if not self._counters.waiting:
+            self._log.warning("the sink cannot take more now; what comes waits in memory", why=why)
+        self._counters.waiting = self._counters.last_error = why
+
+    def _recovered(self) -> None:
+        if self._counters.waiting:
+            self._counters.waiting = ""
+            self._log.info("the sink takes what comes again")
 
     async def _pause(self, secs: float) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +23,7 @@ from rtmsd.frames import (
     TranscriptFrame,
 )
 from rtmsd.runtime.clock import Clock
+from rtmsd.runtime.ticker import Ticker
 
 ABANDON_SECS = 2.0
 """For a writer that was cancelled to put away what it has."""
@@ -61,6 +62,7 @@ class Outlet:
         self.lane_rules = lane_rules
         self.rules = rules
         self.counters = SinkCounters()
+        self.ticker = Ticker(lane_rules.batch_secs)
         self.lanes: list[Lane] = []
         self._dropped_before = 0  # by lanes that are gone
 
@@ -89,14 +91,27 @@ class StreamRoute:
 
     def __init__(self, lanes: Sequence[tuple[Lane, frozenset[MediaKind]]]) -> None:
         everyone = tuple(lane for lane, _ in lanes)
-        self._lanes: dict[type, tuple[Lane, ...]] = {Event: everyone, Gap: everyone, StreamEnd: everyone}
+        self._offers: dict[type, tuple[Callable[[Item], None], ...]] = {
+            Event: _offers(everyone),
+            Gap: _offers(everyone),
+            StreamEnd: _offers(everyone),
+        }
         for item_type, kind in _KINDS.items():
-            self._lanes[item_type] = tuple(lane for lane, wants in lanes if kind in wants)
+            self._offers[item_type] = _offers(lane for lane, wants in lanes if kind in wants)
+
+    @property
+    def audio_offers(self) -> tuple[Callable[[Item], None], ...]:
+        """What `offer` calls for an audio frame."""
+        return self._offers[AudioFrame]
 
     def offer(self, item: Item) -> None:
         """Hand an item to every lane that wants it. Returns at once; cannot fail."""
-        for lane in self._lanes[type(item)]:
-            lane.offer(item)
+        for offer in self._offers[type(item)]:
+            offer(item)
+
+
+def _offers(lanes: Iterable[Lane]) -> tuple[Callable[[Item], None], ...]:
+    return tuple(lane.offer for lane in lanes)
 
 
 class Router:
@@ -114,9 +129,7 @@ class Router:
         for name in sink_names:
             outlet = self.outlets[name]
             rules = outlet.lane_rules
-            lane = Lane(
-                limit_bytes=rules.limit_bytes, batch_secs=rules.batch_secs, drop_oldest=rules.drop_oldest
-            )
+            lane = Lane(limit_bytes=rules.limit_bytes, ticker=outlet.ticker, drop_oldest=rules.drop_oldest)
             pump = Pump(
                 lane=lane,
                 sink=outlet.sink,

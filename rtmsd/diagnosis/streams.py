@@ -20,8 +20,8 @@ _SCOPES = {
 def explain_end(*, outcome: str, reason: int | None, status: int | None, detail: str, app: str) -> str:
     """Say why a stream ended and what to do.
 
-    `outcome`: ended, refused, rejected, unreachable, no_media, lost, left, bad_url,
-    silent_end. `reason` is Zoom's stop
+    `outcome`: ended, refused, rejected, unreachable, no_media, lost, bad_url,
+    silent_end, internal_error. `reason` is Zoom's stop
     reason, `status` that of a handshake, `detail` what was seen (no secrets), `app` whose secret verified the webhook.
     """
     seen = f" ({detail.rstrip('.')})" if detail else ""
@@ -52,13 +52,13 @@ def explain_end(*, outcome: str, reason: int | None, status: int | None, detail:
         "lost": (
             f"The connection to Zoom was lost and not regained within its window of 60 s{seen}. {_OVER}; {_NETWORK}."
         ),
-        "left": (
-            f"rtmsd left the stream because it was asked to stop{seen}. {_OVER}; started again within 60 s it goes on "
-            "with the same recording."
-        ),
         "bad_url": (
             f"The webhook named no server that rtmsd may connect to{seen}. Expected a wss:// address whose host is in "
             "allowed_hosts of [zoom]; add the host there only if it is Zoom's."
+        ),
+        "internal_error": (
+            "rtmsd itself failed in this stream; other streams are not touched. The recording holds what came before. "
+            "The log has the fault: please report it."
         ),
         "silent_end": (
             f"Zoom closed all connections and gave no reason{seen}: most likely the meeting ended. {_OVER}; see that "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from rtmsd.frames import Item
 
 
-class Socket(NamedTuple):
+class Socket(msgspec.Struct, frozen=True, gc=False):
     """One connection: "signaling" or a media kind, and a number that is never used again in this stream."""
 
     kind: str
@@ -59,8 +59,7 @@ class Finished(msgspec.Struct, frozen=True):
 
     Outcomes: ended (Zoom gave `reason`), refused (closed before the handshake was answered), rejected (`status` in
     the signaling handshake), unreachable (no connection in time), no_media (every medium refused), lost (connection
-    not regained within Zoom's window), silent_end (everything closed, no reason came), bad_url, left (we stop; the
-    stream goes on without us).
+    not regained within Zoom's window), silent_end (everything closed, no reason came), bad_url.
     """
 
     outcome: str

@@ -12,6 +12,9 @@ from rtmsd.protocol.link import ANSWER_SECS, CLOSED_HOLD_SECS, SILENCE_SECS, STA
 
 SIGNALING = "signaling"
 
+HEARD_LATELY_SECS = 15.0
+"""Keep-alives come every 10 s: a socket that was heard since is alive."""
+
 
 class Connections:
     """Keeps one signaling link and one link per medium; what it wants done is appended to `out`.
@@ -101,13 +104,14 @@ class Connections:
 
     def postpone(self, link: Link, status: int, now: float) -> bool:
         """Try again later when `status` is one that passes and there were not yet enough tries (§6.4)."""
-        if status not in media.RETRY_STATUSES or link.status_tries >= len(STATUS_DELAYS):
+        tries_left = link.status_tries < len(STATUS_DELAYS)
+        if status not in media.RETRY_STATUSES or not (tries_left or link.ever_live):
             return False
-        delay = STATUS_DELAYS[link.status_tries]
+        delay = STATUS_DELAYS[link.status_tries] if tries_left else None
         link.status_tries += 1
         self.drop(link)
         link.wait(now, delay)
-        self._out.append(Note("handshake_postponed", {"socket": link.kind, "status": status, "secs": delay}))
+        self._out.append(Note("handshake_postponed", {"socket": link.kind, "status": status}))
         return True
 
     def refuse(self, link: Link, status: int | None, cause: str, now: float) -> None:
@@ -122,7 +126,7 @@ class Connections:
         """A socket is gone or never came: decide when to try again (§7.3).
 
         A Close frame where an answer was due means credentials or eligibility, not the network (§5.2): one more try,
-        then the link rests (signaling) or its medium is refused.
+        then the link rests (signaling) or its medium is refused. Unless it was live before: then it is an outage.
         """
         was_live = link.phase is Phase.LIVE
         if was_live:
@@ -131,11 +135,11 @@ class Connections:
             self.drop_media(now)
         elif was_live:
             self._coverage.lost(MediaKind(link.kind), now)
-        if not close_frame:
-            link.wait(now)
-            return
-        link.refusals += not was_live
-        if link.refusals < 2:
+        turned_away = close_frame and not was_live
+        link.refusals += turned_away
+        if not turned_away or link.ever_live:
+            link.wait(now, CLOSED_HOLD_SECS if close_frame and was_live else None)
+        elif link.refusals < 2:
             link.wait(now, CLOSED_HOLD_SECS)
         elif link is self.signaling:
             link.rest()
@@ -180,9 +184,13 @@ class Connections:
         self._out.append(CloseSocket(link.socket))
         return True
 
-    def try_media_now(self, now: float) -> None:
-        """Zoom says that a media connection was interrupted, not which (§10 C43): open what waits."""
+    def renew_media(self, now: float) -> None:
+        """Zoom says that a media connection was interrupted, not which (§10 C43): make anew what is not there, or
+        only seems to be."""
         for link in self.media.values():
+            if link.phase is Phase.LIVE and now - link.heard > HEARD_LATELY_SECS:
+                self._out.append(CloseSocket(link.socket))
+                self.lost(link, now, close_frame=False)
             if link.phase is Phase.WAITING:
                 link.wait(now, 0.0)
 

@@ -1,7 +1,8 @@
 """What of a stream's media could not be received, in the meeting's own time.
 
-A medium is absent from the moment its socket is lost until it is accepted again. Zoom may then replay the audio it
-kept meanwhile (protocol.md §5.6.2, §7.7): only what does not come back is a gap.
+A medium is absent from the stream's start until it is accepted, and from the moment its socket is lost until it is
+accepted again. Zoom may then replay the audio it kept meanwhile (protocol.md §5.6.2, §7.7): only what does not come
+back is a gap.
 """
 
 from __future__ import annotations
@@ -18,16 +19,25 @@ REPLAY_SECS = 2.0
 BUFFER_MS = 60_000
 """How much audio Zoom keeps for a receiver that is away (§5.6.2)."""
 
-_SLACK_MS = 500
-"""A packet's timestamp is that of its first sample, and it travels: such a lateness is not yet a replay."""
+JOIN_MS = 10_000
+"""So long after its start a stream can still be joined without having missed a phrase worth the name: a transcript
+comes when its sentence is over, up to 2 s later (§5.6)."""
+
+CLOSING_MS = 2_000
+"""Zoom closes the sockets of a stream that ends in any order, within such a time."""
 
 _RESUME_SLACK_MS = 1000
 """Our clock may be that far ahead of the meeting's."""
 
+_MAX_SKEW_MS = 600_000
+"""A packet from further in the future than this says nothing about the meeting's time."""
+
+NOT_DELIVERED, SOCKET_DOWN, DAEMON_RESTART = "not_delivered", "socket_down", "daemon_restart"
+
 
 class _Absence(msgspec.Struct):
     from_ms: int
-    cause: str = "socket_down"
+    cause: str
     regained_ms: int | None = None
     judge_at: float = 0.0  # only once regained
 
@@ -35,7 +45,8 @@ class _Absence(msgspec.Struct):
 class Coverage:
     """Keeps, for one stream, the meeting's time and the absences of each medium.
 
-    `now` is monotonic seconds; `wall_offset` is what to add for Unix seconds.
+    `now` is monotonic seconds; `wall_offset` is what to add for Unix seconds. `resumed_ms`: a daemon before this one
+    was connected until then.
     """
 
     def __init__(
@@ -47,13 +58,12 @@ class Coverage:
         resumed_ms: int | None = None,
     ) -> None:
         self._wall_offset = wall_offset
-        self._started_ms = started_ms
-        self._never_live = set(kinds) if resumed_ms is None else set()
-        self._absences: dict[MediaKind, _Absence] = {}
-        if resumed_ms is not None:
+        if resumed_ms is None:
+            since, cause = started_ms, NOT_DELIVERED
+        else:
             # Earlier rather than later: what was received is no gap, whatever is said here.
-            since = max(started_ms, resumed_ms - _RESUME_SLACK_MS)
-            self._absences = {kind: _Absence(since, "daemon_restart") for kind in kinds}
+            since, cause = max(started_ms, resumed_ms - _RESUME_SLACK_MS), DAEMON_RESTART
+        self._absences = {kind: _Absence(since, cause) for kind in kinds}
         self._lag_ms = float("inf")
         self.judging = False
         """Whether some medium is back and it is not yet known what is replayed: then show every frame to `frame`."""
@@ -61,7 +71,7 @@ class Coverage:
     def arrived(self, timestamp_ms: int, now: float) -> None:
         """Learn how far the meeting's time is behind ours: as far as the quickest packet."""
         lag = (now + self._wall_offset) * 1000 - timestamp_ms
-        if lag < self._lag_ms:
+        if -_MAX_SKEW_MS < lag < self._lag_ms:
             self._lag_ms = lag
 
     def media_ms(self, now: float) -> int:
@@ -71,37 +81,48 @@ class Coverage:
 
     @property
     def absent(self) -> bool:
-        return bool(self._absences)
+        """Whether something that was there is not, or it is not yet known what was missed of it."""
+        return any(one.cause != NOT_DELIVERED for one in self._absences.values())
 
     def lost(self, kind: MediaKind, now: float) -> None:
         """The socket of a medium that was live is gone."""
         absence = self._absences.get(kind)
         if absence is None:
-            self._absences[kind] = _Absence(self.media_ms(now))
+            self._absences[kind] = _Absence(self.media_ms(now), SOCKET_DOWN)
         else:  # gone again before it was known what was replayed
             absence.regained_ms = None
         self._update_judging()
 
     def live(self, kind: MediaKind, now: float) -> list[Gap]:
         """A medium is accepted, for the first time or again."""
-        self._never_live.discard(kind)
         absence = self._absences.get(kind)
         if absence is None:
             return []
-        absence.regained_ms = self.media_ms(now)
+        absence.regained_ms = regained_ms = self.media_ms(now)
+        if absence.cause == NOT_DELIVERED:
+            kept = BUFFER_MS if kind is MediaKind.AUDIO else JOIN_MS
+            missed_until = regained_ms - kept if kind is MediaKind.AUDIO else regained_ms
+            return self._close(
+                kind, missed_until if regained_ms - absence.from_ms > kept else absence.from_ms
+            )
         if kind is not MediaKind.AUDIO:  # only audio is kept for us
-            return self._close(kind, absence.regained_ms)
+            return self._close(kind, regained_ms)
         absence.judge_at = now + REPLAY_SECS
         self._update_judging()
         return []
 
     def frame(self, kind: MediaKind, timestamp_ms: int) -> list[Gap]:
-        """The first frame after a reconnect shows whether Zoom replays what we missed, and from where."""
+        """The first frame after a reconnect shows whether Zoom replays what we missed, and from where.
+
+        A packet travels, and its timestamp is that of its first sample: to be a replay it must reach back further
+        than lateness explains.
+        """
         absence = self._absences.get(kind)
         if absence is None or absence.regained_ms is None:
             return []
         outage = absence.regained_ms - absence.from_ms
-        if timestamp_ms >= absence.regained_ms - min(_SLACK_MS, outage // 2):
+        lateness = min(outage // 2, max(500, min(outage // 4, 2000)))
+        if timestamp_ms >= absence.regained_ms - lateness:
             return self._close(kind, absence.regained_ms)
         # Replayed. What lies before the first packet was silence, as long as the buffer reaches back so far.
         covered_from = absence.from_ms if outage <= BUFFER_MS else min(timestamp_ms, absence.regained_ms)
@@ -121,14 +142,14 @@ class Coverage:
             (one.judge_at for one in self._absences.values() if one.regained_ms is not None), default=None
         )
 
-    def end(self, end_ms: int) -> list[Gap]:
-        """The stream is over: what is still absent never came."""
+    def end(self, end_ms: int, *, by_zoom: bool) -> list[Gap]:
+        """The stream is over: what is still absent never came, unless Zoom was just closing everything."""
         gaps = []
-        for kind, one in list(self._absences.items()):
-            gaps += self._close(kind, one.regained_ms if one.regained_ms is not None else end_ms)
-        for kind in sorted(self._never_live):
-            if end_ms > self._started_ms:
-                gaps.append(Gap("not_delivered", self._started_ms, end_ms, kind))
+        for kind, one in sorted(self._absences.items()):
+            to_ms = one.regained_ms if one.regained_ms is not None else end_ms
+            if by_zoom and one.cause == SOCKET_DOWN and to_ms - one.from_ms <= CLOSING_MS:
+                to_ms = one.from_ms
+            gaps += self._close(kind, to_ms)
         return gaps
 
     def _close(self, kind: MediaKind, to_ms: int) -> list[Gap]:

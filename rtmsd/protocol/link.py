@@ -35,12 +35,14 @@ class Link:
     def __init__(self, kind: str, backoff: Callable[[], Iterator[float]]) -> None:
         self.kind = kind
         self.phase = Phase.IDLE
+        self.connected = False  # whether there is a socket, or one on its way
         self.url = ""
         self.number = 0
         self.deadline: float | None = None
         self.heard = 0.0
         self.refusals = 0  # Close frames where an answer was due
         self.status_tries = 0
+        self.ever_live = False  # then its credentials are good: what fails is the network, or the server
         self._backoff = backoff
         self._delays: Iterator[float] | None = None
 
@@ -49,22 +51,23 @@ class Link:
         return Socket(self.kind, self.number)
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a socket, or one on its way."""
-        return self.phase in (Phase.OPENING, Phase.GREETING, Phase.LIVE)
-
-    @property
     def settled(self) -> bool:
         return self.phase in (Phase.LIVE, Phase.REFUSED)
 
     def opening(self, number: int, now: float) -> None:
         self.phase, self.number, self.deadline = Phase.OPENING, number, now + ANSWER_SECS
+        self.connected = True
 
     def greeting(self, now: float) -> None:
         self.phase, self.heard, self.deadline = Phase.GREETING, now, now + ANSWER_SECS
 
     def live(self, now: float) -> None:
         self.phase, self.heard, self.deadline = Phase.LIVE, now, now + SILENCE_SECS
+        self.ever_live = True
+        self.forgive()
+
+    def forgive(self) -> None:
+        """Begin anew with counting what went wrong."""
         self.refusals = self.status_tries = 0
         self._delays = None
 
@@ -75,6 +78,8 @@ class Link:
                 self._delays = self._backoff()
             secs = next(self._delays)
         self.phase, self.deadline = Phase.WAITING, now + secs
+        self.connected = False
 
     def rest(self, phase: Phase = Phase.IDLE) -> None:
         self.phase, self.deadline = phase, None
+        self.connected = False

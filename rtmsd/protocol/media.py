@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from typing import Any
 
@@ -22,7 +23,15 @@ from rtmsd.protocol.codes import (
     MessageType,
     StatusCode,
 )
-from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, encode, normalised_ms
+from rtmsd.protocol.messages import (
+    MAX_TIMESTAMP,
+    MS_FROM,
+    MS_TO,
+    Content,
+    Malformed,
+    encode,
+    normalised_ms,
+)
 
 MEDIA_TYPES = {
     MediaKind.AUDIO: MediaDataType.AUDIO,
@@ -127,21 +136,6 @@ def confirmed_format(parameters: dict[str, Any] | None, request: MediaRequest) -
     )
 
 
-def audio_frame(content: Content, sound: AudioFormat) -> AudioFrame | Malformed:
-    """Decode message 14. Mixed audio has user 0 and may lack a name (§10 C26)."""
-    if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP:
-        return Malformed("audio_without_user_or_time")
-    if type(content.data) is not str:
-        return Malformed("audio_not_base64")
-    try:
-        data = pybase64.b64decode(content.data, validate=True)
-    except (binascii.Error, ValueError):
-        return Malformed("audio_not_base64")
-    if not data or (sound.codec == "L16" and len(data) % (2 * sound.channels)):
-        return Malformed("audio_partial_sample")
-    return AudioFrame(content.user_id, content.user_name or "", normalised_ms(content.timestamp), data, sound)
-
-
 def transcript_frame(content: Content) -> TranscriptFrame | Malformed:
     """Decode message 17. Without start and end (before November 2025) the phrase has the time it came with."""
     if content.user_id < 0 or not 0 < content.timestamp < MAX_TIMESTAMP:
@@ -171,35 +165,28 @@ class Duplicates:
 
     MAX_USERS = 2000
     MAX_TEXTS = 1000
-    MAX_TIMES = 12_000  # twice two minutes of 20 ms packets
 
     def __init__(self) -> None:
-        self._audio: dict[int, array[int]] = {}
-        self._newest: dict[int, int] = {}
+        self.users: dict[int, Heard] = {}
         self._texts: dict[tuple[object, ...], None] = {}
 
-    @property
-    def users(self) -> int:
-        return len(self._newest)
-
-    def is_new_audio(self, frame: AudioFrame) -> bool:
-        user_id, timestamp = frame.user_id, frame.timestamp_ms
-        newest = self._newest.get(user_id)
-        if newest is None:
-            self._forget_one_user()
-            self._audio[user_id] = array("q")
-        seen = self._audio[user_id]
-        if newest is None or timestamp > newest:
-            self._newest[user_id] = timestamp
-        elif timestamp in seen:
-            return False
-        seen.append(timestamp)
-        # Cut in large pieces: cutting every time would move the whole array every time.
-        if timestamp - seen[0] > 2 * DUPLICATE_HORIZON_MS:
-            horizon = timestamp - DUPLICATE_HORIZON_MS
-            self._audio[user_id] = array("q", [one for one in seen if one >= horizon])
-        elif len(seen) > self.MAX_TIMES:  # a clock that jumped: its times never grow old
-            del seen[: self.MAX_TIMES // 2]
+    def is_new_audio(self, user_id: int, timestamp_ms: int) -> bool:
+        heard = self.users.get(user_id)
+        if heard is None:
+            if len(self.users) >= self.MAX_USERS:
+                del self.users[next(iter(self.users))]
+            self.users[user_id] = heard = Heard()
+        times = heard.times
+        if timestamp_ms > heard.newest_ms:
+            heard.newest_ms = timestamp_ms
+            times.append(timestamp_ms)
+        else:
+            place = bisect_left(times, timestamp_ms)
+            if place < len(times) and times[place] == timestamp_ms:
+                return False
+            times.insert(place, timestamp_ms)
+        if len(times) > heard.cut_at:
+            heard.cut()
         return True
 
     def is_new_transcript(self, frame: TranscriptFrame) -> bool:
@@ -217,45 +204,84 @@ class Duplicates:
         self._texts[key] = None
         return True
 
-    def _forget_one_user(self) -> None:
-        if len(self._newest) >= self.MAX_USERS:
-            oldest = next(iter(self._newest))
-            del self._newest[oldest], self._audio[oldest]
+
+class Heard:
+    """The timestamps of one participant's latest minute or two, in order."""
+
+    __slots__ = ("cut_at", "newest_ms", "times")
+
+    CUT_EVERY = 1500
+    MAX_TIMES = 12_000  # four minutes of 20 ms packets: more is a clock that jumped
+
+    def __init__(self) -> None:
+        self.newest_ms = -1
+        self.times = array("q")
+        self.cut_at = self.CUT_EVERY
+
+    def cut(self) -> None:
+        """Forget what is older than the horizon; seldom, since every time the whole array is moved."""
+        old = bisect_left(self.times, self.newest_ms - DUPLICATE_HORIZON_MS)
+        del self.times[: max(old, len(self.times) - self.MAX_TIMES)]
+        self.cut_at = len(self.times) + self.CUT_EVERY
 
 
 class Intake:
     """Turns the contents of media messages into frames: each one once, what is wrong only counted."""
 
     def __init__(self, counters: Counter[str]) -> None:
+        self.audio_frames = 0
+        self.audio_bytes = 0
         self._counters = counters
         self._duplicates = Duplicates()
+        self._heard = self._duplicates.users
+        self._speakers = 0
 
     @property
     def speakers(self) -> int:
         """How many participants have sent audio."""
-        return self._duplicates.users
+        return self._speakers or len(self._heard)
+
+    def forget(self) -> None:
+        """The stream is over: nothing can come twice any more."""
+        self._speakers = self.speakers
+        self._duplicates = Duplicates()
+        self._heard = self._duplicates.users
 
     def audio(self, content: Content, sound: AudioFormat) -> AudioFrame | None:
-        """Decode an audio frame; then ask `is_new`."""
-        frame = audio_frame(content, sound)
-        if isinstance(frame, Malformed):
-            self._counters["malformed_" + frame.kind] += 1
+        """Decode message 14, once. Mixed audio has user 0 and may lack a name (§10 C26)."""
+        user_id, timestamp, text = content.user_id, content.timestamp, content.data
+        if user_id < 0 or not 0 < timestamp < MAX_TIMESTAMP or type(text) is not str:
+            self._malformed("audio_without_user_or_time")
             return None
-        return frame
-
-    def is_new(self, frame: AudioFrame) -> bool:
-        """Count a frame, as one that is to be delivered or as a duplicate."""
-        if not self._duplicates.is_new_audio(frame):
+        try:
+            data = pybase64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            self._malformed("audio_not_base64")
+            return None
+        size = len(data)
+        if not size or (size % (2 * sound.channels) and sound.codec == "L16"):
+            self._malformed("audio_partial_sample")
+            return None
+        if not MS_FROM <= timestamp < MS_TO:
+            timestamp = normalised_ms(timestamp)
+        heard = self._heard.get(user_id)
+        if heard is not None and timestamp > heard.newest_ms and len(heard.times) < heard.cut_at:
+            heard.newest_ms = timestamp
+            heard.times.append(timestamp)
+        elif not self._duplicates.is_new_audio(user_id, timestamp):
             self._counters["duplicates"] += 1
-            return False
-        self._counters["audio"] += 1
-        self._counters["bytes"] += len(frame.data)
-        return True
+            return None
+        self.audio_frames += 1
+        self.audio_bytes += size
+        return AudioFrame(user_id, content.user_name or "", timestamp, data, sound)
+
+    def _malformed(self, kind: str) -> None:
+        self._counters["malformed_" + kind] += 1
 
     def transcript(self, content: Content | None) -> TranscriptFrame | None:
         frame = transcript_frame(content) if content is not None else Malformed("transcript_without_content")
         if isinstance(frame, Malformed):
-            self._counters["malformed_" + frame.kind] += 1
+            self._malformed(frame.kind)
             return None
         if not self._duplicates.is_new_transcript(frame):
             self._counters["duplicates"] += 1
@@ -266,7 +292,7 @@ class Intake:
     def chat(self, content: Content | None) -> ChatFrame | None:
         frame = chat_frame(content) if content is not None else Malformed("chat_without_content")
         if isinstance(frame, Malformed):
-            self._counters["malformed_" + frame.kind] += 1
+            self._malformed(frame.kind)
             return None
         if not self._duplicates.is_new_chat(frame):
             self._counters["duplicates"] += 1

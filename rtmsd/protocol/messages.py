@@ -16,6 +16,10 @@ MAX_TIMESTAMP = 10**19
 """Nanoseconds far beyond our time: what is larger is no timestamp of any unit."""
 
 
+MS_FROM, MS_TO = 100_000_000_000, 100_000_000_000_000
+"""Timestamps in milliseconds lie between these; below are seconds, above micro- and nanoseconds."""
+
+
 class Content(msgspec.Struct, gc=False):
     """The `content` of the media messages 14–18."""
 
@@ -67,7 +71,8 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 # Not strict: "16778240" is an id, too.
-_decoder = msgspec.json.Decoder(Message, strict=False)
+decode_good = msgspec.json.Decoder(Message, strict=False).decode
+"""Read one message; raise msgspec.MsgspecError, UnicodeError or RecursionError: then ask `decode`."""
 
 _KNOWN = frozenset(int(number) for number in MessageType)
 
@@ -75,7 +80,7 @@ _KNOWN = frozenset(int(number) for number in MessageType)
 def decode(data: bytes | memoryview) -> Message | Malformed:
     """Read one message; never raises, whatever the bytes."""
     try:
-        return _decoder.decode(data)
+        return decode_good(data)
     except msgspec.ValidationError:
         return _salvage(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -107,8 +112,8 @@ def encode(message: dict[str, Any]) -> bytes:
 
 def normalised_ms(timestamp: int) -> int:
     """Turn a timestamp of any unit into milliseconds, by its magnitude (protocol.md §5.0)."""
-    if timestamp < 100_000_000_000:
+    if timestamp < MS_FROM:
         return timestamp * 1000
-    if timestamp < 100_000_000_000_000:
+    if timestamp < MS_TO:
         return timestamp
     return min(timestamp, MAX_TIMESTAMP) // (1000 if timestamp < 100_000_000_000_000_000 else 1_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -33,6 +34,9 @@ _SESSION_NAMES = {
     SessionState.STOPPED: "session_stopped",
 }
 
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
 
 
@@ -62,12 +66,12 @@ def ready_ack(stream_id: str) -> bytes:
 
 def keep_alive_reply(message: Message) -> bytes:
     """Echo what the request has: docs speak of `timestamp`, the SDK of both (§5.4)."""
-    reply: dict[str, Any] = {"msg_type": int(MessageType.KEEP_ALIVE_RESP)}
+    reply: dict[str, int] = {"msg_type": int(MessageType.KEEP_ALIVE_RESP)}
     if message.sequence is not None:
         reply["sequence"] = message.sequence
     if message.timestamp is not None:
         reply["timestamp"] = message.timestamp
-    return encode(reply)
+    return json.dumps(reply).encode()  # unlike faster ones it takes any number
 
 
 def number_of(table: type[IntEnum], value: int | str | None) -> int | None:
@@ -130,6 +134,8 @@ def url_problem(url: str, allowed_hosts: Sequence[str]) -> str | None:
 
     `wss://` to an allowed host; `ws://` only to a loopback address that is allowed by name (design.md §4).
     """
+    if not url.isascii() or not url.isprintable() or " " in url or "#" in url:
+        return "is not a URL"
     try:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").lower(), parts.port
@@ -147,8 +153,9 @@ def url_problem(url: str, allowed_hosts: Sequence[str]) -> str | None:
 
 
 def _matches(host: str, pattern: str) -> bool:
+    """Only plain names match a pattern: an IPv6 literal may have a zone id that ends like one."""
     if pattern.startswith("*."):
-        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
+        return host.endswith(pattern[1:]) and _DNS_NAME.fullmatch(host) is not None
     return host == pattern
 
 

@@ -9,14 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from rtmsd.frames import Event, Item, MediaKind, StreamInfo
+import msgspec
+
+from rtmsd.frames import AudioFrame, Event, Item, MediaKind, StreamInfo
 from rtmsd.protocol import media, signaling
 from rtmsd.protocol.actions import Action, CloseSocket, Deliver, Finished, Note, Send, Socket, WakeAt
 from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason, StreamState
-from rtmsd.protocol.connections import Connections
+from rtmsd.protocol.connections import HEARD_LATELY_SECS, Connections
 from rtmsd.protocol.coverage import Coverage
 from rtmsd.protocol.link import ANSWER_SECS, Link, Phase
-from rtmsd.protocol.messages import Content, Malformed, Message, decode
+from rtmsd.protocol.messages import (
+    MAX_TIMESTAMP,
+    Content,
+    Malformed,
+    Message,
+    decode,
+    decode_good,
+    normalised_ms,
+)
+from rtmsd.protocol.sessions import Sessions
 from rtmsd.protocol.signature import handshake_signature
 
 WINDOW_SECS = 60.0
@@ -25,8 +36,8 @@ WINDOW_SECS = 60.0
 REASON_SECS = 5.0
 """How long a stream that Zoom closed without a word may wait for the stop webhook to say why."""
 
-HEARD_LATELY_SECS = 15.0
-"""Keep-alives come every 10 s: a signaling socket that was heard since is alive."""
+LAG_EVERY = 16
+"""Of so many frames one tells how far the meeting's time is behind ours: to ask all would cost more than to decode."""
 
 _AUDIO = int(MessageType.MEDIA_DATA_AUDIO)
 
@@ -53,12 +64,12 @@ class StreamMachine:
     ) -> None:
         self.info = info
         self.request = request
-        self.counters: Counter[str] = Counter()
+        self._counters: Counter[str] = Counter()
         self.outcome: Finished | None = None
-        self.paused = False
+        self._sessions = Sessions()
         self._urls = tuple(server_urls)
         self._out: list[Action] = []
-        self._intake = media.Intake(self.counters)
+        self._intake = media.Intake(self._counters)
         self._coverage = Coverage(
             kinds=request.kinds, started_ms=info.started_ms, wall_offset=wall_offset, resumed_ms=resumed_ms
         )
@@ -78,13 +89,14 @@ class StreamMachine:
         )
         self._signaling = self._connections.signaling
         self._links = self._connections.links
+        for link in self._links.values():
+            link.ever_live = resumed_ms is not None
         self._sound = media.confirmed_format(None, request)
         self._acked = False
         self._joined = False
         self._settle_at: float | None = None
         self._outage_since: float | None = None
         self._give_up: tuple[float, str, str] | None = None  # when, outcome, detail
-        self._session_stop: int | None = None
         self._wake: float | None = None
         self._told = False
 
@@ -99,7 +111,12 @@ class StreamMachine:
             return "reconnecting" if self._joined else "connecting"
         if self._coverage.absent:
             return "reconnecting"
-        return "paused" if self.paused else "streaming"
+        return "paused" if self._sessions.paused else "streaming"
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was received, by kind; also what was malformed, unknown, late or a duplicate."""
+        return self._counters + Counter(audio=self._intake.audio_frames, bytes=self._intake.audio_bytes)
 
     @property
     def server_urls(self) -> tuple[str, ...]:
@@ -113,6 +130,20 @@ class StreamMachine:
     def refused(self) -> dict[MediaKind, tuple[int | None, str]]:
         """The media that are not to be had, with the status or the cause."""
         return self._connections.refused
+
+    def media_ms(self, now: float) -> int:
+        """What time it is in the meeting, as far as its frames told, in Unix milliseconds."""
+        return self._coverage.media_ms(now)
+
+    @property
+    def connected(self) -> bool:
+        """Whether all is received that is to be had."""
+        return self._acked and all(link.settled for link in self._connections.media.values())
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong last, while the stream is not (or not wholly) connected; else empty."""
+        return "" if self.connected else self._connections.last_failure
 
     @property
     def healthy(self) -> bool:
@@ -155,19 +186,33 @@ class StreamMachine:
             self._lost(link, now, close_frame=code is not None)
         return self._done(now)
 
-    def received(self, socket: Socket, data: bytes | memoryview, now: float) -> list[Action]:
-        """A whole message came. The way of every frame: keep it short."""
-        link = self._connections.current(socket)
-        if link is None:
-            self.counters["late_messages"] += 1
+    def received(self, socket: Socket, data: bytes | memoryview, now: float) -> AudioFrame | Sequence[Action]:
+        """A whole message came. The way of every frame: keep it short.
+
+        An audio frame that is only to be delivered is returned as itself, since nearly every message is one.
+        """
+        link = self._links.get(socket.kind)
+        if link is None or link.number != socket.number or not link.connected:
+            self._counters["late_messages"] += 1
             return self._done(now)
         link.heard = now
-        message = decode(data)
-        if isinstance(message, Malformed):
-            self.counters["malformed_" + message.kind] += 1
-            return []
-        if message.msg_type == _AUDIO and message.content is not None:
-            return self._audio(message.content, now)
+        try:
+            message = decode_good(data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            saved = decode(data)
+            if isinstance(saved, Malformed):
+                self._counters["malformed_" + saved.kind] += 1
+                return ()
+            message = saved
+        if message.msg_type == _AUDIO and (content := message.content) is not None:
+            if self._coverage.judging:
+                return self._judged_audio(content, now)
+            frame = self._intake.audio(content, self._sound)
+            if frame is None:
+                return ()
+            if self._intake.audio_frames % LAG_EVERY == 1:
+                self._coverage.arrived(frame.timestamp_ms, now)
+            return frame
         self._message(link, message, now)
         return self._done(now)
 
@@ -206,29 +251,15 @@ class StreamMachine:
             self._connections.drop(self._signaling)
         return self.started_again(server_urls, now)
 
-    def leave(self, now: float) -> list[Action]:
-        """We stop, the stream does not: close the sockets without a word to Zoom and without a StreamEnd (§5.7)."""
-        if self.outcome is None:
-            self._connections.close_all()
-            self.outcome = Finished("left", self._coverage.media_ms(now))
-        return self._done(now)
+    # Messages
 
-    # Frames
-
-    def _audio(self, content: Content, now: float) -> list[Action]:
-        frame = self._intake.audio(content, self._sound)
-        if frame is None:
-            return []
-        if self._coverage.judging:  # a duplicate, too, shows that Zoom replays
-            self._deliver(*self._coverage.frame(MediaKind.AUDIO, frame.timestamp_ms))
-        if self._intake.is_new(frame):
-            self._coverage.arrived(frame.timestamp_ms, now)
-            if not self._out:
-                return [Deliver(frame)]
+    def _judged_audio(self, content: Content, now: float) -> list[Action]:
+        """Audio after a reconnect: does Zoom replay what we missed? A duplicate shows it, too."""
+        if 0 < content.timestamp < MAX_TIMESTAMP:
+            self._deliver(*self._coverage.frame(MediaKind.AUDIO, normalised_ms(content.timestamp)))
+        if frame := self._intake.audio(content, self._sound):
             self._deliver(frame)
         return self._done(now)
-
-    # Messages
 
     def _message(self, link: Link, message: Message, now: float) -> None:
         match message.msg_type:
@@ -253,7 +284,7 @@ class StreamMachine:
             case MessageType.SESSION_STATE_UPDATE:
                 self._session_state(message, now)
             case other:
-                self.counters[f"unhandled_message_{other}" if 0 <= other < 64 else "unhandled_message"] += 1
+                self._counters[f"unhandled_message_{other}" if 0 <= other < 64 else "unhandled_message"] += 1
 
     def _signaling_answer(self, message: Message, now: float) -> None:
         link = self._signaling
@@ -312,32 +343,33 @@ class StreamMachine:
     def _event(self, message: Message, now: float) -> None:
         found = signaling.events(message.event, now_ms=self._coverage.media_ms(now)) if message.event else []
         if not found:
-            self.counters["unhandled_events"] += 1
+            self._counters["unhandled_events"] += 1
         for event in found:
             self._deliver(event)
             if event.name == "media_interrupted":
-                self._connections.try_media_now(now)
+                self._connections.renew_media(now)
 
     def _stream_state(self, message: Message, now: float) -> None:
         state = signaling.number_of(StreamState, message.state)
         if state is None:
-            self.counters["malformed_message_8"] += 1
+            self._counters["malformed_message_8"] += 1
             return
         event = signaling.stream_event(state, message, now_ms=self._coverage.media_ms(now))
         self._deliver(event)
-        if state == StreamState.TERMINATED:
+        if state == StreamState.INTERRUPTED:
+            self._connections.renew_media(now)
+        elif state == StreamState.TERMINATED:
             reason = signaling.number_of(StopReason, _reason(message))
-            self._finish("ended", now, reason=reason or self._session_stop, end_ms=event.timestamp_ms)
+            self._finish("ended", now, reason=reason or self._sessions.reason, end_ms=event.timestamp_ms)
 
     def _session_state(self, message: Message, now: float) -> None:
         event = signaling.session_event(message, now_ms=self._coverage.media_ms(now))
         if event is None:
-            self.counters["unhandled_session_states"] += 1
+            self._counters["unhandled_session_states"] += 1
             return
         state = signaling.number_of(SessionState, message.state)
-        self.paused = state == SessionState.PAUSED
-        if state == SessionState.STOPPED:
-            self._session_stop = signaling.number_of(StopReason, _reason(message))
+        reason = signaling.number_of(StopReason, _reason(message))
+        self._sessions.update(message.rtms_session_id or "", state, reason)
         self._deliver(event)
 
     # Connections
@@ -354,10 +386,10 @@ class StreamMachine:
             self._check_joined(now)
             return
         self._unjoin(now, was_live=was_live)
-        if close_frame and was_live and self._session_stop is not None:
-            self._finish("ended", now, reason=self._session_stop)
+        if close_frame and was_live and self._sessions.over:
+            self._finish("ended", now, reason=self._sessions.reason)
         elif link.phase is Phase.IDLE:  # turned away: Zoom may still say why
-            self._give_up = (now + REASON_SECS, "silent_end" if self._joined else "refused", "")
+            self._give_up = (now + REASON_SECS, "refused", "")
 
     def _unjoin(self, now: float, *, was_live: bool) -> None:
         self._acked = False
@@ -369,6 +401,7 @@ class StreamMachine:
         self._connections.drop_media(now)
         self._connections.drop(self._signaling)
         self._unjoin(now, was_live=True)
+        self._signaling.forgive()
         self._outage_since = now
         self._give_up = None
         self._connect(now)
@@ -381,10 +414,18 @@ class StreamMachine:
         if self.outcome is None and self._outage_since is not None and self._give_up is None:
             if now >= self._outage_since + WINDOW_SECS:
                 self._connections.close_all()
-                outcome = "lost" if self._joined else "unreachable"
-                wait = REASON_SECS if self._joined else 0.0
-                self._give_up = (now + wait, outcome, self._connections.last_failure)
+                self._give_up = (now + self._patience, self._lost_outcome, self._connections.last_failure)
                 self._check_give_up(now)
+
+    @property
+    def _patience(self) -> float:
+        return REASON_SECS if self._signaling.ever_live else 0.0
+
+    @property
+    def _lost_outcome(self) -> str:
+        if not self._signaling.ever_live:
+            return "unreachable"
+        return "silent_end" if self._signaling.refusals else "lost"
 
     def _next_wake(self, now: float) -> float | None:
         times = [self._connections.next_deadline(), self._coverage.next_settle()]
@@ -425,8 +466,9 @@ class StreamMachine:
             return
         self._connections.close_all()
         end_ms = end_ms or self._coverage.media_ms(now)
-        self._deliver(*self._coverage.end(end_ms))
+        self._deliver(*self._coverage.end(end_ms, by_zoom=outcome == "ended"))
         self.outcome = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
+        self._intake.forget()
 
     def _deliver(self, *items: Item) -> None:
         self._out.extend(Deliver(one) for one in items)

@@ -1,16 +1,18 @@
-"""The transcript as JSON lines and WebVTT, with true times relative to the recording's zero."""
+"""The transcript as JSON lines, WebVTT and SRT, with true times relative to the recording's zero."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from rtmsd.frames import TranscriptFrame
-from rtmsd.recording.lines import encode
+from rtmsd.recording.lines import line
 
 # A player shows nothing of a cue that ends when it starts; half a second is long enough to be seen.
 SHORTEST_CUE_MS = 500
+
+_LOOKALIKES = str.maketrans("<>{}", "\u2039\u203a()")
 
 
 class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,11 +30,6 @@ class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     source: str
     language: int | None = None
-
-
-def raw_line(frame: TranscriptFrame) -> bytes:
-    """Encode a frame for the unfinished file, whose zero may not be known yet."""
-    return encode(msgspec.to_builtins(frame))
 
 
 def phrases(frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int) -> list[Phrase]:
@@ -62,25 +59,43 @@ def phrases(frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int
 
 
 def jsonl(spoken: Iterable[Phrase]) -> bytes:
-    return b"".join(encode(msgspec.to_builtins(phrase)) for phrase in spoken)
+    return b"".join(map(line, spoken))
 
 
 def webvtt(spoken: Iterable[Phrase]) -> bytes:
-    """Write the cues with voice tags; a phrase without any text has none."""
+    """Write the cues with voice tags."""
     blocks = ["WEBVTT\n"]
-    for phrase in spoken:
-        text = _one_line(phrase.text)
-        if text:
-            name = _one_line(phrase.user_name) or f"User {phrase.user_id}"
-            blocks.append(
-                f"{_time(phrase.start)} --> {_time(phrase.end)}\n<v {_escape(name)}>{_escape(text)}\n"
-            )
+    for phrase, name, text in _cues(spoken):
+        blocks.append(f"{_times(phrase, '.')}\n<v {_escape(name)}>{_escape(text)}\n")
     return "\n".join(blocks).encode("utf-8", "replace")
 
 
-def _time(seconds: float) -> str:
+def srt(spoken: Iterable[Phrase]) -> bytes:
+    """Write the same cues as `Name: text`, for players and editors that know no voices.
+
+    The format has no escapes: what a player would take for markup is written with signs that look like it.
+    """
+    blocks = []
+    for number, (phrase, name, text) in enumerate(_cues(spoken), 1):
+        line = f"{name}: {text}".replace("-->", "\u2192").translate(_LOOKALIKES)
+        blocks.append(f"{number}\n{_times(phrase, ',')}\n{line}\n")
+    return "\n".join(blocks).encode("utf-8", "replace")
+
+
+def _cues(spoken: Iterable[Phrase]) -> Iterator[tuple[Phrase, str, str]]:
+    """Give each phrase with its speaker's name and text, each in one line; a phrase without any text is no cue."""
+    for phrase in spoken:
+        if text := _one_line(phrase.text):
+            yield phrase, _one_line(phrase.user_name) or f"User {phrase.user_id}", text
+
+
+def _times(phrase: Phrase, point: str) -> str:
+    return f"{_time(phrase.start, point)} --> {_time(phrase.end, point)}"
+
+
+def _time(seconds: float, point: str) -> str:
     minutes, ms = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{ms // 1000:02}.{ms % 1000:03}"
+    return f"{minutes // 60:02}:{minutes % 60:02}:{ms // 1000:02}{point}{ms % 1000:03}"
 
 
 def _one_line(text: str) -> str:

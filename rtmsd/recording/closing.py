@@ -6,48 +6,56 @@ opened and closed again.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from rtmsd.frames import StreamInfo, TranscriptFrame
 from rtmsd.recording import captions
 from rtmsd.recording.account import Account, Sound, account, completeness, standing
-from rtmsd.recording.layout import (
+from rtmsd.recording.files import (
     AUDIO,
     CAPTIONS,
+    CHAT,
     EVENTS,
     GAPS,
     LEDGER,
     MANIFEST,
     MIXED,
     PART,
+    SPEAKERS,
+    SUBTITLES,
     SUMS,
     TRANSCRIPT,
+    complete,
     publish,
     sync_directory,
     track_file,
 )
-from rtmsd.recording.lines import decode_all, gap_line
+from rtmsd.recording.lines import decode_all, line
 from rtmsd.recording.manifest import SCHEMA, Manifest, Stop, TrackEntry, digest, sums
 from rtmsd.recording.mixed import mix
 from rtmsd.recording.progress import Progress
+from rtmsd.recording.speakers import rttm, turns
 from rtmsd.recording.wav import finish
 
 
-def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, version: str) -> None:
+def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, version: str) -> Manifest:
     """Write what is only known at the end, give every file its name, seal them and drop the ledger.
 
     `progress` is settled and has its end. Raises OSError when the disk refuses; nothing recorded is lost then.
     """
     assert progress.end is not None and progress.zero_ms is not None
     zero_ms, duration_ms = progress.zero_ms, progress.duration_ms
-    files = [*_finish_audio(directory, progress), *_finish_lines(directory, zero_ms, duration_ms)]
     sounds = {
         user_id: Sound(track.runs, progress.tracks.form.rate)
         for user_id, track in progress.tracks.by_user.items()
     }
+    files = [*_finish_audio(directory, progress), *_finish_lines(directory, zero_ms, duration_ms)]
+    if sounds and not progress.tracks.mixed:
+        spoken = turns(sounds, stream_id=info.stream_id, duration_ms=duration_ms)
+        publish(directory / SPEAKERS, rttm(spoken))
+        files.append(SPEAKERS)
     gaps = standing(progress.ledger, sounds, zero_ms=zero_ms, duration_ms=duration_ms)
-    publish(directory / GAPS, b"".join(map(gap_line, gaps)))
+    publish(directory / GAPS, b"".join(map(line, gaps)))
     sync_directory(directory / AUDIO)
 
     accounts = _accounts(progress, sounds)
@@ -76,6 +84,7 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
     publish(directory / MANIFEST, manifest.encode())
     publish(directory / SUMS, sums(entries | {MANIFEST: digest(directory / MANIFEST)}))
     drop_leftovers(directory)
+    return manifest
 
 
 def drop_leftovers(directory: Path) -> None:
@@ -110,14 +119,13 @@ def _finish_lines(directory: Path, zero_ms: int, duration_ms: int) -> list[str]:
     spoken = captions.phrases(frames, zero_ms=zero_ms, duration_ms=duration_ms)
     publish(directory / TRANSCRIPT, captions.jsonl(spoken))
     publish(directory / CAPTIONS, captions.webvtt(spoken))
-    events = directory / (EVENTS + PART)
-    handle = os.open(events, os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    events.replace(directory / EVENTS)
-    return [TRANSCRIPT, CAPTIONS, EVENTS]
+    publish(directory / SUBTITLES, captions.srt(spoken))
+    complete(directory / EVENTS)
+    names = [TRANSCRIPT, CAPTIONS, SUBTITLES, EVENTS]
+    if (directory / (CHAT + PART)).exists():
+        complete(directory / CHAT)
+        names.append(CHAT)
+    return names
 
 
 def _accounts(progress: Progress, sounds: dict[int, Sound]) -> dict[int, Account]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from rtmsd.frames import Event, Gap
+from rtmsd.frames import ChatFrame, Event
 
 _T = TypeVar("_T")
 
@@ -24,24 +24,30 @@ def encode(value: dict[str, Any]) -> bytes:
 
 def event_line(event: Event) -> bytes:
     """Encode an event; what it does not have is left out."""
-    line: dict[str, Any] = {"timestamp_ms": event.timestamp_ms, "name": event.name}
+    said: dict[str, Any] = {"timestamp_ms": event.timestamp_ms, "name": event.name}
     if event.user_id is not None:
-        line["user_id"] = event.user_id
+        said["user_id"] = event.user_id
     if event.user_name is not None:
-        line["user_name"] = event.user_name
+        said["user_name"] = event.user_name
     if event.details:
-        line["details"] = event.details
-    return encode(line)
+        said["details"] = event.details
+    return encode(said)
 
 
-def gap_line(gap: Gap) -> bytes:
-    return encode(msgspec.to_builtins(gap))
+def chat_line(frame: ChatFrame) -> bytes:
+    """Encode what was done in the chat; what Zoom sent goes last, as `raw`."""
+    return encode({"timestamp_ms": frame.timestamp_ms} | msgspec.structs.asdict(frame))
+
+
+def line(value: msgspec.Struct) -> bytes:
+    """Encode anything else with its fields as they are."""
+    return encode(msgspec.to_builtins(value))
 
 
 def decode_all(data: bytes, kind: type[_T]) -> list[_T]:
     """Decode every line; raises ValueError at the first bad one."""
     decoder = msgspec.json.Decoder(kind)
     try:
-        return [decoder.decode(line) for line in data.splitlines()]
+        return [decoder.decode(one) for one in data.splitlines()]
     except RecursionError:
         raise ValueError("a line is nested too deeply") from None

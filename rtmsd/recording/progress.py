@@ -8,11 +8,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 
-from rtmsd.frames import AudioFrame, Event, Gap, Item, StreamEnd, TranscriptFrame
-from rtmsd.recording.captions import raw_line
-from rtmsd.recording.layout import EVENTS, TRANSCRIPT
+from rtmsd.frames import AudioFrame, ChatFrame, Event, Gap, Item, StreamEnd, TranscriptFrame
+from rtmsd.recording.files import CHAT, EVENTS, TRANSCRIPT
 from rtmsd.recording.ledger import Ledger
-from rtmsd.recording.lines import event_line
+from rtmsd.recording.lines import chat_line, event_line, line
 from rtmsd.recording.spans import Span
 from rtmsd.recording.tracks import LONGEST_MS, Tracks, length_ms
 
@@ -30,8 +29,9 @@ class Progress:
         self.started_ms = started_ms
         self.zero_ms: int | None = None
         self.first_ms: int | None = None
-        # From before the recording was continued: Zoom may replay them to a process that does not remember them.
-        self.had_phrases: frozenset[bytes] = frozenset()
+        # Phrases and chat from before the recording was continued: Zoom may replay them to a process that does not
+        # remember them.
+        self.had_lines: frozenset[bytes] = frozenset()
         self.newest_ms: int | None = started_ms or None
         self.ledger = Ledger()
         self.tracks = Tracks(self.ledger)
@@ -87,9 +87,10 @@ class Progress:
                 self._audio(item)
             elif isinstance(item, TranscriptFrame):
                 self._seen(item.start_ms)
-                line = raw_line(item)
-                if line not in self.had_phrases:
-                    self.lines.setdefault(TRANSCRIPT, []).append(line)
+                self._once(TRANSCRIPT, line(item))
+            elif isinstance(item, ChatFrame):
+                self._seen(item.timestamp_ms)
+                self._once(CHAT, chat_line(item))
             elif isinstance(item, Event):
                 self._event(item)
             elif isinstance(item, Gap):
@@ -97,6 +98,10 @@ class Progress:
             elif isinstance(item, StreamEnd) and self.end is None:
                 self._seen(item.timestamp_ms)
                 self.end = item
+
+    def _once(self, name: str, text: bytes) -> None:
+        if text not in self.had_lines:
+            self.lines.setdefault(name, []).append(text)
 
     def decide_zero(self) -> None:
         """Choose zero from the audio that waits for it, if any does."""

@@ -9,7 +9,8 @@ from rtmsd.errors import RecordingError
 from rtmsd.frames import Item, StreamInfo
 from rtmsd.recording import wav
 from rtmsd.recording.closing import drop_leftovers, finish_recording
-from rtmsd.recording.layout import AUDIO, LEDGER, PART, SUMS, TOMBSTONE, make_directories, track_file
+from rtmsd.recording.files import AUDIO, LEDGER, PART, SUMS, TOMBSTONE, make_directories, track_file
+from rtmsd.recording.manifest import Manifest
 from rtmsd.recording.patches import Patch, write_all
 from rtmsd.recording.persistence import SCHEMA, LedgerFile, difference, replay
 from rtmsd.recording.progress import Progress
@@ -114,7 +115,7 @@ class Recording:
             self._commit(draft)
         self._flush(suspended=False)
 
-    def close(self) -> None:
+    def close(self) -> Manifest:
         """Complete the recording after its StreamEnd: mix, captions, gaps, manifest, and SHA256SUMS last.
 
         Raises RecordingError when the end has not been written. After OSError the recording is unfinished, has lost
@@ -124,8 +125,9 @@ class Recording:
             raise RecordingError(f"the recording in {self._directory} has no end yet: suspend it instead")
         self._settle()
         self._flush(suspended=False)
-        finish_recording(self._directory, self._info, self._progress, version=self._version)
+        manifest = finish_recording(self._directory, self._info, self._progress, version=self._version)
         self.abandon()
+        return manifest
 
     def suspend(self) -> None:
         """Leave the recording valid and unfinished, to be continued. Harmless when it has been left."""

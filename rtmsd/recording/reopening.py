@@ -6,15 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtmsd.recording.layout import (
+from rtmsd.recording.files import (
     AUDIO,
-    CAPTIONS,
+    CHAT,
+    DERIVED,
     EVENTS,
-    GAPS,
-    MANIFEST,
-    MIXED,
+    GROWING,
+    NEW,
     PART,
-    SUMS,
     TRANSCRIPT,
     track_file,
 )
@@ -45,26 +44,25 @@ def reconcile(
         end = _reconcile_track(path, progress, user_id, suspended=suspended)
         if end < ledgered:
             cuts[user_id] = end
-    for name in (EVENTS, TRANSCRIPT):
+    for name in GROWING:
         sizes[name] = _reconcile_lines(directory / (name + PART), sizes.get(name, 0))
-    progress.had_phrases = _phrases(directory / (TRANSCRIPT + PART))
+    paths = [directory / (name + PART) for name in (TRANSCRIPT, CHAT)]
+    progress.had_lines = frozenset(
+        line for path in paths if path.exists() for line in path.read_bytes().splitlines(keepends=True)
+    )
     return cuts
-
-
-def _phrases(path: Path) -> frozenset[bytes]:
-    return frozenset(path.read_bytes().splitlines(keepends=True)) if path.exists() else frozenset()
 
 
 def _reopen_closed(directory: Path, progress: Progress) -> None:
     tracks = [track_file(user_id, mixed=progress.tracks.mixed) for user_id in progress.tracks.by_user]
-    for name in [EVENTS, *tracks]:
+    for name in [EVENTS, CHAT, *tracks]:
         final, part = directory / name, directory / (name + PART)
         if final.exists() and not part.exists():
             final.rename(part)
-    for name in (MIXED, TRANSCRIPT, CAPTIONS, GAPS, MANIFEST):
+    for name in DERIVED:
         (directory / name).unlink(missing_ok=True)
-    for name in (TRANSCRIPT, CAPTIONS, GAPS, MANIFEST, SUMS):
-        (directory / (name + ".new" + PART)).unlink(missing_ok=True)
+    for path in directory.glob("*" + NEW):
+        path.unlink()
 
 
 def _reconcile_track(path: Path, progress: Progress, user_id: int, *, suspended: bool) -> int:
@@ -93,7 +91,7 @@ def _silence(path: Path, holes: Sequence[Span]) -> None:
         for start, end in holes:
             for at in range(start, end, _READ_BYTES):
                 data = os.pread(handle, min(_READ_BYTES, end - at), at)
-                if data.count(0) != len(data):
+                if data != bytes(len(data)):
                     os.pwrite(handle, bytes(len(data)), at)
     finally:
         os.close(handle)
@@ -104,5 +102,8 @@ def _reconcile_lines(path: Path, size: int) -> int:
         return 0
     if path.stat().st_size < size:
         size = path.read_bytes().rfind(b"\n") + 1
-    os.truncate(path, size)
+    if size:
+        os.truncate(path, size)
+    else:
+        path.unlink()
     return size

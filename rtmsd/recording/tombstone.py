@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from rtmsd.frames import StreamInfo
-from rtmsd.recording.layout import PART, TOMBSTONE, make_directories, publish, sync_directory
+from rtmsd.recording.files import PART, TOMBSTONE, make_directories, publish, sync_directory
 from rtmsd.recording.lines import encode
 
 

@@ -14,23 +14,31 @@ import msgspec
 from rtmsd.errors import RecordingError
 from rtmsd.frames import Gap
 from rtmsd.recording.account import completeness
-from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, webvtt
-from rtmsd.recording.layout import (
+from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, srt, webvtt
+from rtmsd.recording.files import (
     CAPTIONS,
+    CHAT,
     EVENTS,
     GAPS,
     LEDGER,
     MANIFEST,
     MIXED,
+    SPEAKERS,
+    SUBTITLES,
     SUMS,
     TOMBSTONE,
     TRANSCRIPT,
 )
+from rtmsd.recording.layout import safe_name
 from rtmsd.recording.ledger import concerns_audio
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import SCHEMA, FileEntry, Manifest, TrackEntry, digest, sums
-from rtmsd.recording.spans import clip, total, union
-from rtmsd.recording.wav import WavFormat, read_header
+from rtmsd.recording.spans import Span, clip, subtract, total, union
+from rtmsd.recording.speakers import PAUSE_MS, Turn, parse_rttm
+from rtmsd.recording.wav import HEADER_BYTES, WavFormat, read_header
+
+_READ_BYTES = 1 << 20
+_ZEROS = bytes(_READ_BYTES)
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,8 @@ class Report:
         tracks, gaps = len(self.manifest.tracks), len(self.manifest.gaps)
         share = f"{self.manifest.completeness * 100:.4f}".rstrip("0").rstrip(".")
         return (
-            f"{length} long, {tracks} {'track' if tracks == 1 else 'tracks'}, {share} % complete, "
-            f"{gaps} {'gap' if gaps == 1 else 'gaps'}"
+            f"{length} long, {tracks} {'track' if tracks == 1 else 'tracks'}, audio {share} % complete, "
+            f"{gaps} {'gap' if gaps == 1 else 'gaps'}. {self.manifest.stop.sentence}"
         )
 
 
@@ -65,6 +73,21 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True):
     user_id: int | None = None
     user_name: str | None = None
     details: dict[str, Any] = {}  # whatever the event says
+
+
+class _Said(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of `chat.jsonl`: the fields of a ChatFrame, all of them."""
+
+    timestamp_ms: int
+    user_id: int | None
+    user_name: str
+    operation: str
+    message_id: str
+    text: str
+    audience: str
+    receiver_id: int | None
+    parent_id: str
+    raw: dict[str, Any]  # whatever Zoom sent
 
 
 def verify(directory: Path) -> Report:
@@ -78,7 +101,12 @@ def verify(directory: Path) -> Report:
     if (directory / TOMBSTONE).exists():
         return Report(["this recording was deleted on request; only its tombstone is left"])
     if (directory / LEDGER).exists():
-        return Report([f"this recording is unfinished ({LEDGER} is there): close it with `rtmsd recover`"])
+        return Report(
+            [
+                f"this recording is unfinished ({LEDGER} is there): either it is still being written, or it was interrupted; "
+                "the .part files hold what came and can be played as they are"
+            ]
+        )
     problems: list[str] = []
     try:
         found = _digests(directory, problems)
@@ -89,7 +117,7 @@ def verify(directory: Path) -> Report:
     except ValueError as error:
         return Report([*problems, f"{MANIFEST} is no manifest that this version knows: {error}"])
     problems += _check_manifest(manifest, found)
-    for check in (_check_audio, _check_gaps, _check_lines):
+    for check in (_check_audio, _check_gaps, _check_lines, _check_transcript, _check_speakers):
         try:
             problems += check(directory, manifest)
         except OSError as error:
@@ -190,10 +218,17 @@ def _check_gaps(directory: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _check_lines(directory: Path, manifest: Manifest) -> Iterator[str]:
-    try:
-        decode_all((directory / EVENTS).read_bytes(), _Event)
-    except ValueError as error:
-        yield f"{EVENTS} cannot be read: {error}"
+    kinds: dict[str, type[msgspec.Struct]] = {EVENTS: _Event}
+    if CHAT in manifest.files:
+        kinds[CHAT] = _Said
+    for name, kind in kinds.items():
+        try:
+            decode_all((directory / name).read_bytes(), kind)
+        except ValueError as error:
+            yield f"{name} cannot be read: {error}"
+
+
+def _check_transcript(directory: Path, manifest: Manifest) -> Iterator[str]:
     try:
         spoken = decode_all((directory / TRANSCRIPT).read_bytes(), Phrase)
     except ValueError as error:
@@ -202,5 +237,63 @@ def _check_lines(directory: Path, manifest: Manifest) -> Iterator[str]:
     last = (manifest.duration_ms + SHORTEST_CUE_MS) / 1000
     if not all(0 <= phrase.start < phrase.end <= last for phrase in spoken):
         yield f"{TRANSCRIPT} has phrases outside the recording"
-    elif (directory / CAPTIONS).read_bytes() != webvtt(spoken):
-        yield f"{CAPTIONS} does not have the cues of {TRANSCRIPT}"
+        return
+    for name, write in ((CAPTIONS, webvtt), (SUBTITLES, srt)):
+        if (directory / name).read_bytes() != write(spoken):
+            yield f"{name} does not have the cues of {TRANSCRIPT}"
+
+
+def _check_speakers(directory: Path, manifest: Manifest) -> Iterator[str]:
+    """Hold the turns against the tracks: each present sample lies in a turn, and outside the turns there is silence."""
+    tracks = {track.user_id: track for track in manifest.tracks if track.file != MIXED and track.rate > 0}
+    if not tracks:
+        if (directory / SPEAKERS).exists():
+            yield f"{SPEAKERS} should not be there without a track for each person"
+        return
+    try:
+        turns = parse_rttm((directory / SPEAKERS).read_bytes())
+    except ValueError as error:
+        yield f"{SPEAKERS} cannot be read: {error}"
+        return
+    if turns != sorted(turns) or {turn.file for turn in turns} - {safe_name(manifest.stream_id)}:
+        yield f"{SPEAKERS} should be ordered by time, and name the stream {safe_name(manifest.stream_id)} in each line"
+    if {turn.user_id for turn in turns} - tracks.keys():
+        yield f"{SPEAKERS} has speakers without a track"
+    for user_id, track in tracks.items():
+        yield from _check_turns(
+            directory, track, [turn for turn in turns if turn.user_id == user_id], manifest
+        )
+
+
+def _check_turns(directory: Path, track: TrackEntry, turns: list[Turn], manifest: Manifest) -> Iterator[str]:
+    ends = [0, *(turn.end_ms for turn in turns)]
+    pauses = [turn.start_ms - end for turn, end in zip(turns, ends, strict=False)]
+    # Rounding both of its ends may take 2 ms from a pause.
+    if (
+        min(pauses, default=0) < 0
+        or min(pauses[1:], default=PAUSE_MS) < PAUSE_MS - 2
+        or ends[-1] > manifest.duration_ms
+    ):
+        yield f"the turns of user {track.user_id} in {SPEAKERS} should lie within the recording, {PAUSE_MS} ms apart"
+        return
+    spans = [(turn.start_ms * track.rate // 1000, turn.end_ms * track.rate // 1000) for turn in turns]
+    if total(spans) < track.account.present:
+        yield f"{SPEAKERS} has {total(spans) / track.rate} s of user {track.user_id}, and {track.file} {track.present_secs} s"
+    block = 2 * track.channels
+    quiet = [
+        (HEADER_BYTES + a * block, HEADER_BYTES + b * block) for a, b in subtract([(0, track.samples)], spans)
+    ]
+    if not _is_zero(directory / track.file, quiet):
+        yield f"{track.file} has sound outside the turns of {SPEAKERS}"
+
+
+def _is_zero(path: Path, spans: list[Span]) -> bool:
+    with path.open("rb", buffering=0) as file:
+        for start, end in spans:
+            for at in range(start, end, _READ_BYTES):
+                data = os.pread(file.fileno(), min(_READ_BYTES, end - at), at)
+                if data != _ZEROS[: len(data)]:
+                    return False
+                if not data:  # a manifest can promise more than there is
+                    break
+    return True

@@ -17,16 +17,21 @@ from rtmsd.runtime.clock import Clock
 from rtmsd.simulator.messages import Message, keep_alive
 
 _QUEUE = 20_000  # a minute of three people's 20 ms packets, twice
+_HELD_CHECK_SECS = 0.02
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
 @dataclass(frozen=True)
 class Received:
-    """A message of the client; `socket` is `signaling` or the media path's last part; `at` is Unix seconds."""
+    """A message of the client; `socket` is `signaling` or the media path's last part; `at` is Unix seconds.
+
+    `frame` is the kind of WebSocket frame that it came in: `text` or `binary`.
+    """
 
     at: float
     socket: str
     message: Message
+    frame: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Connection:
         self._on_received = on_received
         self._outgoing: asyncio.Queue[Message | _Close] = asyncio.Queue()
         self._spoke_at = self._keep_alive_at = clock.monotonic()
+        self._held_until = 0.0
         self._sequence = 0
         self._unanswered: list[int] = []
 
@@ -76,17 +82,31 @@ class Connection:
 
     def abort(self) -> None:
         """Drop TCP: no Close frame, no TLS goodbye, a reset on the wire."""
+        self._held_until = 0.0
+        if self._transport.is_closing():
+            self._transport.abort()
+            return
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
+    def end(self) -> None:
+        """End TLS and TCP in an orderly way, but without a Close frame."""
+        self._transport.close()
+
+    def hold(self, seconds: float) -> None:
+        """Write nothing for so long; then all that was sent meanwhile. Pings are answered nevertheless."""
+        self._held_until = self._clock.monotonic() + seconds
+
     async def write(self) -> None:
         """Send what was queued until the close; the connection's own task. Cancelling it loses what is queued."""
         with contextlib.suppress(ClientConnectionResetError, ConnectionError):
             while True:
                 message = await self._outgoing.get()
+                while self._clock.monotonic() < self._held_until:  # noqa: ASYNC110  # a test's clock runs faster
+                    await asyncio.sleep(_HELD_CHECK_SECS)
                 if isinstance(message, _Close):
                     await self._websocket.close(code=message.code, message=message.reason.encode())
                     return
@@ -104,6 +124,7 @@ class Connection:
         while True:
             frame = await self._websocket.receive()
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                self._held_until = 0.0  # nobody waits for it any more
                 return None
             try:
                 message = orjson.loads(frame.data)
@@ -111,7 +132,8 @@ class Connection:
                 message = {}
             if not isinstance(message, dict):
                 message = {}
-            self._on_received(Received(self._clock.wall(), self.kind, message))
+            kind = "text" if frame.type is WSMsgType.TEXT else "binary"
+            self._on_received(Received(self._clock.wall(), self.kind, message, kind))
             if message.get("msg_type") != MessageType.KEEP_ALIVE_RESP:
                 return message
             if message.get("timestamp") in self._unanswered:

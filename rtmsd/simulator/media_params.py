@@ -49,6 +49,7 @@ class MediaParams:
 
     audio: AudioParams | None
     transcript: TranscriptParams | None
+    chat: bool = False
 
     def confirmed(self) -> Message:
         """Write them as `media_params` of the response, with every default that was filled in."""
@@ -68,6 +69,8 @@ class MediaParams:
                 "src_language": self.transcript.src_language,
                 "enable_lid": self.transcript.enable_lid,
             }
+        if self.chat:
+            params["chat"] = {"content_type": MediaContentType.TEXT}
         return params
 
 
@@ -92,6 +95,7 @@ def media_params(asked: object, kinds: MediaDataType) -> MediaParams:
     return MediaParams(
         audio=_audio(asked.get("audio")) if MediaDataType.AUDIO in kinds else None,
         transcript=_transcript(asked.get("transcript")) if MediaDataType.TRANSCRIPT in kinds else None,
+        chat=MediaDataType.CHAT in kinds and _chat(asked.get("chat")),
     )
 
 
@@ -146,6 +150,15 @@ def _transcript(asked: object) -> TranscriptParams:
     if not isinstance(identify, bool):
         raise Refused(StatusCode.INVALID_MEDIA_TRANSCRIPT_PARAMS)
     return TranscriptParams(language, identify)
+
+
+def _chat(asked: object) -> bool:
+    """Judge the parameters of chat: there is nothing to choose."""
+    if asked is not None and not isinstance(asked, dict):
+        raise Refused(StatusCode.INVALID_MEDIA_CHAT_PARAMS)
+    if asked is not None and asked.get("content_type") not in (None, MediaContentType.TEXT):
+        raise Refused(StatusCode.INVALID_MEDIA_CHAT_CONTENT_TYPE)
+    return True
 
 
 def _is_number(value: object) -> bool:

@@ -7,10 +7,17 @@ from collections.abc import Iterable
 from rtmsd.protocol.codes import MediaDataType
 from rtmsd.simulator.connection import Connection
 from rtmsd.simulator.media_params import MediaParams
-from rtmsd.simulator.messages import audio, transcript
+from rtmsd.simulator.messages import audio, chat, transcript
 from rtmsd.simulator.sound import Packet, PacketCutter
 from rtmsd.simulator.stage import Moment
-from rtmsd.simulator.truth import Phrase
+from rtmsd.simulator.truth import Phrase, Written
+
+URL_KEYS = {
+    MediaDataType.AUDIO: "audio",
+    MediaDataType.TRANSCRIPT: "transcript",
+    MediaDataType.CHAT: "chat",
+}
+"""What each kind is called among `server_urls` (protocol.md §5.2); `all` is there, too."""
 
 
 class MediaSocket:
@@ -25,6 +32,10 @@ class MediaSocket:
         self.ready_ms: int | None = None
         self._transcript = params.transcript
         self._cutter = PacketCutter(params.audio) if params.audio else None
+
+    @property
+    def names(self) -> list[str]:
+        return [name for kind, name in URL_KEYS.items() if kind in self.kinds]
 
     def packets(self, moments: Iterable[Moment]) -> list[Packet]:
         """Cut the packets that these moments complete; none when the socket carries no audio."""
@@ -42,3 +53,7 @@ class MediaSocket:
     def send_transcript(self, phrase: Phrase, name: str) -> None:
         if self._transcript is not None:
             self.connection.send(transcript(phrase, name, self._transcript.src_language))
+
+    def send_chat(self, written: Written, name: str) -> None:
+        if MediaDataType.CHAT in self.kinds:
+            self.connection.send(chat(written, name))

@@ -1,4 +1,4 @@
-"""What happens in a meeting, as data: people, and a timeline in milliseconds from the start of the stream."""
+"""A meeting as data: people, a timeline, what Zoom grants of it; and the meeting that is played without a scenario."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rtmsd.errors import SimulatorError
-from rtmsd.protocol.codes import StopReason
+from rtmsd.protocol.codes import MediaDataType, StopReason
+from rtmsd.simulator.actions import Action, Chats, Joins, Leaves, Mutes, Says, StreamAction, Unmutes
 from rtmsd.simulator.speech import STEP_MS, Sentence, load_sentences
 
 TRANSCRIPT_LATEST_MS = 1500
@@ -21,56 +22,19 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Joins:
-    at_ms: int
-    user_id: int
-
-
-@dataclass(frozen=True)
-class Leaves:
-    at_ms: int
-    user_id: int
-
-
-@dataclass(frozen=True)
-class Mutes:
-    at_ms: int
-    user_id: int
-
-
-@dataclass(frozen=True)
-class Unmutes:
-    at_ms: int
-    user_id: int
-
-
-@dataclass(frozen=True)
-class Says:
-    """Begin a sentence. Nobody hears the part of it that is said while muted or not in the meeting."""
-
-    at_ms: int
-    user_id: int
-    sentence: Sentence
-
-    @property
-    def end_ms(self) -> int:
-        return self.at_ms + self.sentence.duration_ms
-
-
-Action = Joins | Leaves | Mutes | Unmutes | Says
-
-
-@dataclass(frozen=True)
 class Meeting:
     """A meeting to play. Times are multiples of 20 ms; people are outside and unmuted until the timeline says otherwise.
 
-    Raises SimulatorError when the timeline cannot be played.
+    `media` is what Zoom grants of it; `seed` decides how late transcripts are. Raises SimulatorError when the timeline
+    cannot be played.
     """
 
     people: tuple[Person, ...]
     timeline: tuple[Action, ...]
     ends_ms: int
     reason: int = StopReason.MEETING_ENDED
+    media: MediaDataType = MediaDataType.AUDIO | MediaDataType.TRANSCRIPT
+    seed: int = 1
 
     def __post_init__(self) -> None:
         known = {person.user_id for person in self.people}
@@ -79,34 +43,45 @@ class Meeting:
                 f"the people of a meeting need distinct user ids other than 0, got {self.people}"
             )
         for action in self.timeline:
+            if action.at_ms % STEP_MS or action.at_ms < 0:
+                raise SimulatorError(f"{action} must be at a multiple of {STEP_MS} ms from the start")
+            if isinstance(action, StreamAction):
+                continue
             if action.user_id not in known:
                 raise SimulatorError(
                     f"{action} is about nobody: the meeting has the user ids {sorted(known)}"
                 )
-            if action.at_ms % STEP_MS or action.at_ms < 0:
-                raise SimulatorError(f"{action} must be at a multiple of {STEP_MS} ms from the start")
+            if isinstance(action, Chats) and MediaDataType.CHAT not in self.media:
+                raise SimulatorError(
+                    "there is a chat in the timeline, but chat is not among the media granted"
+                )
         for user_id in known:
-            phrases = sorted(
-                (
-                    action
-                    for action in self.timeline
-                    if isinstance(action, Says) and action.user_id == user_id
-                ),
-                key=lambda phrase: phrase.at_ms,
-            )
-            for earlier, later in itertools.pairwise(phrases):
-                if later.at_ms < earlier.end_ms:
-                    raise SimulatorError(
-                        f"user {user_id} begins a sentence at {later.at_ms} ms before the one before has ended"
-                        f" at {earlier.end_ms} ms; nobody says two things at once"
-                    )
+            self._check_speech(user_id)
+
+    def cut(self, seconds: float) -> Meeting:
+        """Give the same meeting, ended after so many seconds if it is longer."""
+        ends_ms = _whole_steps_ms(seconds)
+        if ends_ms >= self.ends_ms:
+            return self
+        timeline = tuple(action for action in self.timeline if action.at_ms < ends_ms)
+        return replace(self, timeline=timeline, ends_ms=ends_ms)
+
+    def _check_speech(self, user_id: int) -> None:
+        phrases = [one for one in self.timeline if isinstance(one, Says) and one.user_id == user_id]
+        for earlier, later in itertools.pairwise(sorted(phrases, key=lambda phrase: phrase.at_ms)):
+            if later.at_ms < earlier.end_ms:
+                raise SimulatorError(
+                    f"user {user_id} begins a sentence at {later.at_ms} ms before the one before has ended"
+                    f" at {earlier.end_ms} ms; nobody says two things at once"
+                )
 
 
-_ANN, _BO, _CY = (
-    16778240,
-    16779264,
-    16780288,
-)  # Zoom counts from 0x01000400 in steps of 1024 (protocol.md §5.0)
+def zoom_user_id(number: int) -> int:
+    """Give the id of the person that came as the `number`th, from 0: Zoom counts in steps of 1024 (protocol.md §5.0)."""
+    return 0x01000400 + 1024 * number
+
+
+_ANN, _BO, _CY = (zoom_user_id(number) for number in range(3))
 _ROUND_MS = 24_000
 DEFAULT_SECONDS = 24.5
 
@@ -116,9 +91,7 @@ def default_meeting(seconds: float = DEFAULT_SECONDS) -> Meeting:
 
     A shorter meeting keeps the sentences whose transcript still comes before its end; a longer one goes round again.
     """
-    if not 1 <= seconds <= 86_400:
-        raise SimulatorError(f"a meeting lasts between 1 second and a day, not {seconds:g} seconds")
-    ends_ms = int(seconds * 1000) // STEP_MS * STEP_MS
+    ends_ms = _whole_steps_ms(seconds)
     return Meeting(
         people=(Person(_ANN, "Mira Tal"), Person(_BO, "Tomas Vik"), Person(_CY, "Ines Roy")),
         timeline=tuple(_shortened(_rounds(ends_ms), ends_ms)),
@@ -159,3 +132,9 @@ def _shortened(timeline: Iterable[Action], ends_ms: int) -> Iterable[Action]:
         last_ms = action.end_ms + TRANSCRIPT_LATEST_MS if isinstance(action, Says) else action.at_ms + STEP_MS
         if last_ms <= ends_ms:
             yield action
+
+
+def _whole_steps_ms(seconds: float) -> int:
+    if not 1 <= seconds <= 86_400:
+        raise SimulatorError(f"a meeting lasts between 1 second and a day, not {seconds:g} seconds")
+    return int(seconds * 1000) // STEP_MS * STEP_MS

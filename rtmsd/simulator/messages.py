@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
 import pybase64
 
-from rtmsd.protocol.codes import EventType, MessageType, SessionState, StatusCode, StreamState
+from rtmsd.protocol.codes import (
+    ChatOperation,
+    ChatSessionType,
+    EventType,
+    MessageType,
+    SessionState,
+    StatusCode,
+    StreamState,
+)
 from rtmsd.simulator.meeting import Person
 from rtmsd.simulator.sound import Packet
-from rtmsd.simulator.truth import Phrase
+from rtmsd.simulator.truth import Phrase, Written
 
 Message = dict[str, Any]  # JSON objects hold anything
 
@@ -157,4 +166,23 @@ def transcript(phrase: Phrase, name: str, language: int) -> Message:
             "data": phrase.text,
             "attribute": 1,
         },
+    }
+
+
+def chat(written: Written, name: str) -> Message:
+    """Write a new message to everyone; its data is JSON within JSON (protocol.md §5.6)."""
+    data = {
+        "chat_session": {"type": ChatSessionType.EVERYONE},
+        "operation_type": ChatOperation.NEW,
+        "message_id": written.message_id,
+        "parent_message_id": "",
+        "sender": {"user_id": written.user_id, "user_name": name},
+        "receiver": None,
+        "text": written.text,
+        "files": [],
+        "delete_file_id_list": [],
+    }
+    return {
+        "msg_type": MessageType.MEDIA_DATA_CHAT,
+        "content": {"timestamp": written.timestamp_ms, "data": orjson.dumps(data).decode()},
     }

@@ -1,33 +1,32 @@
-"""Zoom's side of one meeting: a TLS server for signaling and media, webhooks, and the meeting that plays."""
+"""Zoom's side: a TLS server for signaling and media, webhooks, and the meetings that play."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import random
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
 from rtmsd.errors import SimulatorError
-from rtmsd.protocol.codes import MediaDataType, StopReason
+from rtmsd.protocol.codes import StopReason
 from rtmsd.runtime.clock import Clock
+from rtmsd.simulator.actions import Action, DropHow, Drops, Ends, Pauses, PostsWebhooks, Resumes, SocketName
+from rtmsd.simulator.admission import Identity, Timings
 from rtmsd.simulator.certificates import server_tls
-from rtmsd.simulator.connection import Connection, Received
+from rtmsd.simulator.connection import Received
 from rtmsd.simulator.gateway import Gateway
+from rtmsd.simulator.media_socket import URL_KEYS
 from rtmsd.simulator.meeting import Meeting, default_meeting
-from rtmsd.simulator.speech import STEP_MS
-from rtmsd.simulator.stage import Stage
-from rtmsd.simulator.stream import Identity, Stream, Timings
+from rtmsd.simulator.play import Play
+from rtmsd.simulator.stream import Stream
 from rtmsd.simulator.truth import Truth
 from rtmsd.simulator.webhooks import OnWebhook, Webhooks
 
-_GRANTED = MediaDataType.AUDIO | MediaDataType.TRANSCRIPT
-_URL_KEYS = {MediaDataType.AUDIO: "audio", MediaDataType.TRANSCRIPT: "transcript"}
+_FIRST_MEETING_ID = 85746065432
 
 
 def _quiet(_: str) -> None:
@@ -35,14 +34,15 @@ def _quiet(_: str) -> None:
 
 
 class Simulator:
-    """Plays Zoom for one app: enter it, then `play()` meetings, one after the other.
+    """Plays Zoom for one app: enter it, then `play()` meetings, one after the other or several at once.
 
-    The server offers audio and transcripts: one URL each, and `all`; every other kind is refused with the status of
-    its own, and has no URL. Each `play()` is a new stream. Messages are sent in binary frames, or as text. With
-    `webhook` the webhooks are POSTed there; `on_webhook(headers, body)` sees them in any case. `webhook_copies` and
-    `webhook_delay_secs` make them come more than once, and late. `tell` gets a sentence for each thing that happens.
+    A meeting's stream has one URL for each medium that the meeting grants, and `all`; every other kind is refused with
+    the status of its own, and has no URL. Each `play()` is a new stream. Messages are sent in binary frames, or as
+    text. With `webhook` the webhooks are POSTed there; `on_webhook(headers, body)` sees them in any case.
+    `webhook_copies` and `webhook_delay_secs` make them come more than once, and late. `tell` gets a sentence for each
+    thing that happens. `truth` is that of the meeting that began last, `playing` holds all that play, by stream id.
 
-    Times of the meeting, the windows and the keep-alives follow `clock`.
+    Times of the meetings, the windows and the keep-alives follow `clock`.
     """
 
     def __init__(
@@ -57,7 +57,6 @@ class Simulator:
         client_secret: str | None = None,
         webhook_secret: str | None = None,
         clock: Clock | None = None,
-        chance: random.Random | None = None,
         timings: Timings | None = None,
         text_frames: bool = False,
         webhook_copies: int = 1,
@@ -70,15 +69,15 @@ class Simulator:
         self.signaling_url = ""
         self.ca_file = Path()
         self.truth = Truth()
+        self.playing: dict[str, Play] = {}
         self._meeting = meeting or default_meeting()
         self._listen = listen
         self._directory = directory
         self._clock = clock or Clock()
-        self._chance = chance or random.Random(1)  # noqa: S311  # how late a transcript is, not a secret
         self._timings = timings or Timings()
-        self._webhook_copies = webhook_copies
-        self._webhook_delay_secs = webhook_delay_secs
+        self._posting = PostsWebhooks(0, webhook_copies, webhook_delay_secs)
         self._tell = tell
+        self._played = 0
         self._webhooks = Webhooks(
             url=webhook, secret=self.webhook_secret, clock=self._clock, on_webhook=on_webhook, tell=tell
         )
@@ -87,7 +86,6 @@ class Simulator:
         )
         self.received: list[Received] = self._gateway.received
         self.connections: Counter[str] = self._gateway.connections
-        self._stream: Stream | None = None
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Simulator:
@@ -104,7 +102,7 @@ class Simulator:
             base_url = f"wss://{f'[{host}]' if ':' in host else host}:{port}"
             self.signaling_url = f"{base_url}/signaling"
             self._gateway.media_urls.update(
-                {name: f"{base_url}/media/{name}" for name in (*_URL_KEYS.values(), "all")}
+                {name: f"{base_url}/media/{name}" for name in (*URL_KEYS.values(), "all")}
             )
             self._exit = stack.pop_all()
         return self
@@ -118,19 +116,15 @@ class Simulator:
         """Send `endpoint.url_validation` first. Raises SimulatorError when the receiver does not prove the secret."""
         await self._webhooks.validate()
 
-    async def play(self, *, webhook: str | None = None) -> None:
-        """Play the meeting in real time, from `rtms_started` to `rtms_stopped`; returns when both were sent.
+    async def play(self, *, meeting: Meeting | None = None, webhook: str | None = None) -> Truth:
+        """Play a meeting in real time, from `rtms_started` to `rtms_stopped`; gives its truth when both were sent.
 
-        `webhook` is where the webhooks go from now on, for a receiver whose address was not known before.
-        Ends earlier when the stream does. Cancelling drops the clients and sends no more webhooks.
+        Without `meeting` it is the one that the simulator was made with. `webhook` is where the webhooks go from now
+        on, for a receiver whose address was not known before. Ends earlier when the stream does. Cancelling drops the
+        clients and sends no more webhooks.
         """
-        if self._stream is not None:
-            raise SimulatorError(
-                "a meeting is playing already; wait until it is over, or use a second simulator"
-            )
         if webhook is not None:
             self._webhooks.url = webhook
-        self.truth = Truth()
         identity = Identity(
             client_id=self.client_id,
             client_secret=self.client_secret,
@@ -138,100 +132,68 @@ class Simulator:
             stream_id=secrets.token_hex(16),
             session_id=secrets.token_hex(8),
         )
-        stage = Stage(self._meeting, zero_ms=self._clock.wall_ms(), chance=self._chance, truth=self.truth)
-        ids = {"meeting_uuid": identity.meeting_uuid, "rtms_stream_id": identity.stream_id}
+        play = Play(
+            meeting=meeting or self._meeting,
+            identity=identity,
+            started=self._started(identity),
+            posting=self._posting,
+            webhooks=self._webhooks,
+            timings=self._timings,
+            clock=self._clock,
+            tell=self._tell,
+        )
+        self.truth = play.truth
+        self.playing[identity.stream_id] = play
         try:
-            async with asyncio.TaskGroup() as posts:
-
-                def announce(event: str, payload: dict[str, object]) -> None:
-                    event_ms = self._clock.wall_ms()
-                    for _ in range(self._webhook_copies):
-                        posts.create_task(self._announce(event, event_ms, payload))
-
-                stream = self._stream = Stream(
-                    identity=identity,
-                    stage=stage,
-                    truth=self.truth,
-                    granted=_GRANTED,
-                    timings=self._timings,
-                    clock=self._clock,
-                    interrupted=lambda: announce("meeting.rtms_interrupted", {**ids}),
-                    tell=self._tell,
-                )
-                announce("meeting.rtms_started", self._started(identity))
-                try:
-                    await self._run(stream, stage)
-                finally:
-                    stream.stop(StopReason.UNDEFINED)  # cancelled: what its sockets do now concerns nobody
-                await self._part(stream)
-                announce("meeting.rtms_stopped", {**ids, "stop_reason": stream.stop_reason})
+            await play.run()
         finally:
-            self._gateway.abort_all()
-            self._stream = None
+            del self.playing[identity.stream_id]
+        return play.truth
 
-    async def drop(self, what: str) -> None:
-        """Reset the TCP connection of the living `signaling`, `audio` or `transcript` socket, and wait until it is gone.
+    def do(self, action: Action, *, stream_id: str | None = None) -> None:
+        """Do something now to a meeting that plays; without `stream_id` to the only one.
+
+        Raises SimulatorError when it cannot be done now.
+        """
+        self.find_play(stream_id).do(action)
+
+    async def drop(self, socket: SocketName, how: DropHow = "reset", code: int = 1000) -> None:
+        """Take a living socket of the only meeting away, by default with a TCP reset, and wait until it is gone.
 
         Raises SimulatorError when there is none.
         """
-        connection = self._find_socket(self._playing(), what)
-        if connection is None:
-            raise SimulatorError(f"no {what} socket is connected that could be dropped")
-        connection.abort()
-        await connection.gone.wait()
+        for connection in self.find_play(None).do(Drops(0, socket, how, code)):
+            await connection.gone.wait()
 
     async def pause(self) -> None:
         """Pause the session: sockets stay, nothing is heard."""
-        self._playing().pause()
+        self.do(Pauses(0))
 
     async def resume(self) -> None:
-        self._playing().resume()
+        self.do(Resumes(0))
 
     async def end(self, reason: int = StopReason.MEETING_ENDED) -> None:
         """End the stream now; `play` returns when the client has been told."""
-        self._playing().stop(reason)
+        self.do(Ends(0, reason))
 
-    def _playing(self) -> Stream:
-        if self._stream is None or self._stream.stop_reason is not None:
+    def find_play(self, stream_id: str | None) -> Play:
+        """Give a meeting that plays; without `stream_id` the only one. Raises SimulatorError when there is none."""
+        if stream_id is not None:
+            if stream_id not in self.playing:
+                raise SimulatorError(f"no stream {stream_id[:40]!r} is playing")
+            return self.playing[stream_id]
+        if not self.playing:
             raise SimulatorError("no meeting is playing; call play() first")
-        return self._stream
-
-    async def _run(self, stream: Stream, stage: Stage) -> None:
-        began = self._clock.monotonic()
-        steps = 0
-        while stream.stop_reason is None:
-            due = int((self._clock.monotonic() - began) * 1000) // STEP_MS
-            moments = []
-            while steps < due and not stage.over:
-                moments.append(stage.step())
-                steps += 1
-            stream.advance(moments)
-            if stage.over:
-                stream.stop(self._meeting.reason)
-            else:
-                await asyncio.sleep(STEP_MS / 1000)
-
-    async def _part(self, stream: Stream) -> None:
-        """Give the client time to close, then close."""
-        self._tell(f"the stream has ended, reason {stream.stop_reason}")
-        connections = [socket.connection for socket in stream.media]
-        if stream.signaling:
-            connections.append(stream.signaling.connection)
-        if not await _all_gone(connections, self._timings.goodbye_secs):
-            for connection in connections:
-                connection.close()
-            await _all_gone(connections, self._timings.goodbye_secs)
-
-    async def _announce(self, event: str, event_ms: int, payload: dict[str, object]) -> None:
-        await asyncio.sleep(self._webhook_delay_secs)
-        self._tell(f"webhook {event}")
-        await self._webhooks.send(event, event_ms, payload)
+        if len(self.playing) > 1:
+            raise SimulatorError(f"{len(self.playing)} meetings are playing; say which one by its stream_id")
+        return next(iter(self.playing.values()))
 
     def _started(self, identity: Identity) -> dict[str, object]:
+        self._played += 1
         return {
             "account_id": "SimulatedAccount",
             "operator_id": "SimulatedOperatorId00",
-            "meeting_id": "85746065432",
+            "meeting_id": str(_FIRST_MEETING_ID + self._played - 1),
             "meeting_uuid": identity.meeting_uuid,
             "rtms_stream_id": identity.stream_id,
             "is_original_host": True,
@@ -239,26 +201,5 @@ class Simulator:
         }
 
     def _find(self, stream_id: object) -> Stream | None:
-        stream = self._stream
-        if stream is None or stream.stop_reason is not None or stream.identity.stream_id != stream_id:
-            return None
-        return stream
-
-    def _find_socket(self, stream: Stream, what: str) -> Connection | None:
-        if what == "signaling":
-            return stream.signaling.connection if stream.signaling else None
-        for kind, name in _URL_KEYS.items():
-            for socket in stream.media:
-                if name == what and kind in socket.kinds:
-                    return socket.connection
-        return None
-
-
-async def _all_gone(connections: Iterable[Connection], seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            for connection in connections:
-                await connection.gone.wait()
-    except TimeoutError:
-        return False
-    return True
+        play = self.playing.get(stream_id) if isinstance(stream_id, str) else None
+        return play.stream if play is not None and play.stream.stop_reason is None else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason
 from rtmsd.simulator import messages
 from rtmsd.simulator.connection import Connection
+from rtmsd.simulator.media_socket import URL_KEYS
 from rtmsd.simulator.messages import Message
 from rtmsd.simulator.stream import Stream
 
@@ -36,9 +37,12 @@ async def serve_signaling(
     if status is StatusCode.INVALID_SIGNATURE and stream is not None:
         stream.refused()
         return
-    connection.send(messages.signaling_response(status, server_urls))
     if status is not StatusCode.STATUS_OK or stream is None:
+        connection.send(messages.signaling_response(status, {}))
         return
+    granted = {URL_KEYS[kind] for kind in stream.granted} | {"all"}
+    urls = {name: url for name, url in server_urls.items() if name in granted}
+    connection.send(messages.signaling_response(status, urls))
     stream.signaling_opened(connection, buffer_data=request.get("buffer_data") is not False)
     try:
         while (message := await connection.read()) is not None:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import random
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
+from rtmsd.errors import SimulatorError
 from rtmsd.protocol.codes import EventType
-from rtmsd.simulator.meeting import TRANSCRIPT_LATEST_MS, Joins, Leaves, Meeting, Mutes, Person, Says, Unmutes
+from rtmsd.simulator.actions import (
+    Chats,
+    Joins,
+    Leaves,
+    Mutes,
+    PersonAction,
+    Says,
+    StreamAction,
+    Unmutes,
+)
+from rtmsd.simulator.meeting import TRANSCRIPT_LATEST_MS, Meeting, Person
 from rtmsd.simulator.speech import STEP_BYTES, STEP_MS
-from rtmsd.simulator.truth import Change, Pause, Phrase, Span, Truth
+from rtmsd.simulator.truth import Change, Pause, Phrase, Span, Truth, Written
 
 _TRANSCRIPT_EARLIEST_MS = 500
 
@@ -37,10 +52,11 @@ class Moment:
     mixed_spurt_ms: int
     happenings: tuple[Happening, ...]
     phrases: tuple[Phrase, ...]
+    chats: tuple[Written, ...] = ()
 
 
 @dataclass
-class _Part:
+class Part:
     """What one person is doing."""
 
     person: Person
@@ -54,19 +70,25 @@ class _Part:
 
 
 class Stage:
-    """The meeting as it goes on. `zero_ms` is the Unix time of its first moment."""
+    """The meeting as it goes on. `zero_ms` is the Unix time of its first moment.
 
-    def __init__(self, meeting: Meeting, *, zero_ms: int, chance: random.Random, truth: Truth) -> None:
+    What the timeline says of people happens in `step`; the rest of it waits in `due` for those who hold the sockets.
+    """
+
+    def __init__(self, meeting: Meeting, *, zero_ms: int, truth: Truth) -> None:
+        self.parts = {person.user_id: Part(person) for person in meeting.people}
         self._meeting = meeting
         self._zero_ms = zero_ms
-        self._chance = chance
+        self._chance = random.Random(meeting.seed)  # noqa: S311  # how late a transcript is, not a secret
         self._truth = truth
-        self._timeline = sorted(meeting.timeline, key=lambda action: action.at_ms)
-        self._parts = {person.user_id: _Part(person) for person in meeting.people}
+        timeline = sorted(meeting.timeline, key=lambda action: action.at_ms)
+        self._people_do = deque(one for one in timeline if isinstance(one, PersonAction))
+        self._stream_does = deque(one for one in timeline if isinstance(one, StreamAction))
         self._steps = 0
-        self._next_action = 0
         self._speaker: int | None = None
         self._mixed_spurt_ms: int | None = None
+        self._happenings: list[Happening] = []
+        self._chats: list[Written] = []
         self._transcribed: list[tuple[int, Phrase]] = []
         truth.started_ms = zero_ms
         truth.names.update({person.user_id: person.name for person in meeting.people})
@@ -86,7 +108,43 @@ class Stage:
 
     @property
     def present(self) -> list[Person]:
-        return [part.person for part in self._parts.values() if part.present]
+        return [part.person for part in self.parts.values() if part.present]
+
+    def due(self) -> list[StreamAction]:
+        """Take what the timeline says must be done to the stream before the next step."""
+        return list(_due(self._stream_does, self._steps * STEP_MS))
+
+    def perform(self, action: PersonAction) -> None:
+        """Let somebody do something now. Raises SimulatorError when it cannot be done now."""
+        part = self.parts[action.user_id]
+        name = part.person.name
+        if not part.present and isinstance(action, Leaves | Chats):
+            raise SimulatorError(f"{name} is not in the meeting; let them join first")
+        match action:
+            case Joins() if part.present:
+                raise SimulatorError(f"{name} is in the meeting already")
+            case Joins():
+                part.present = True
+                self._truth.joins.append(Change(self.now_ms, action.user_id))
+                self._happenings.append(Happening(EventType.PARTICIPANT_JOIN, part.person))
+            case Leaves():
+                part.present = False
+                self._truth.leaves.append(Change(self.now_ms, action.user_id))
+                self._happenings.append(Happening(EventType.PARTICIPANT_LEAVE, part.person))
+            case Mutes() | Unmutes():
+                part.muted = isinstance(action, Mutes)
+            case Says() if part.saying is not None:
+                raise SimulatorError(
+                    f"{name} has not finished the last sentence; nobody says two things at once"
+                )
+            case Says():
+                part.saying, part.spoken_steps, part.heard_steps = action, 0, 0
+                part.began_ms = self.now_ms
+                part.span = None
+            case Chats() if not self.paused:
+                message_id = f"{self._zero_ms:X}-{len(self._truth.chats):04X}"
+                self._chats.append(Written(action.user_id, self.now_ms, action.text, message_id))
+                self._truth.chats.append(self._chats[-1])
 
     def pause(self) -> None:
         if not self.paused:
@@ -104,9 +162,11 @@ class Stage:
     def step(self) -> Moment:
         """Play the next 20 ms."""
         now_ms = self.now_ms
-        happenings = self._act()
+        for action in _due(self._people_do, self._steps * STEP_MS):
+            with suppress(SimulatorError):  # who joins twice has joined
+                self.perform(action)
         sounds = []
-        for part in self._parts.values():
+        for part in self.parts.values():
             pcm = self._spoken_by(part)
             if pcm is None:
                 part.span = None
@@ -114,7 +174,7 @@ class Stage:
             if part.span is None:
                 part.span = Span(now_ms)
                 self._truth.tracks.setdefault(part.person.user_id, []).append(part.span)
-                happenings += self._speaks_now(part.person)
+                self._speaks_now(part.person)
             part.span.pcm += pcm
             sounds.append(Sound(part.person, part.span.timestamp_ms, pcm))
         if not sounds:
@@ -122,37 +182,13 @@ class Stage:
         elif self._mixed_spurt_ms is None:
             self._mixed_spurt_ms = now_ms
         self._steps += 1
+        happenings, self._happenings = tuple(self._happenings), []
+        chats, self._chats = tuple(self._chats), []
         return Moment(
-            now_ms, tuple(sounds), self._mixed_spurt_ms or now_ms, tuple(happenings), self._transcripts()
+            now_ms, tuple(sounds), self._mixed_spurt_ms or now_ms, happenings, self._transcripts(), chats
         )
 
-    def _act(self) -> list[Happening]:
-        happenings: list[Happening] = []
-        while (
-            self._next_action < len(self._timeline)
-            and self._timeline[self._next_action].at_ms <= self._steps * STEP_MS
-        ):
-            action = self._timeline[self._next_action]
-            self._next_action += 1
-            part = self._parts[action.user_id]
-            match action:
-                case Joins() if not part.present:
-                    part.present = True
-                    self._truth.joins.append(Change(self.now_ms, action.user_id))
-                    happenings.append(Happening(EventType.PARTICIPANT_JOIN, part.person))
-                case Leaves() if part.present:
-                    part.present = False
-                    self._truth.leaves.append(Change(self.now_ms, action.user_id))
-                    happenings.append(Happening(EventType.PARTICIPANT_LEAVE, part.person))
-                case Mutes() | Unmutes():
-                    part.muted = isinstance(action, Mutes)
-                case Says():
-                    part.saying, part.spoken_steps, part.heard_steps = action, 0, 0
-                    part.began_ms = self.now_ms
-                    part.span = None
-        return happenings
-
-    def _spoken_by(self, part: _Part) -> bytes | None:
+    def _spoken_by(self, part: Part) -> bytes | None:
         if part.saying is None:
             return None
         sentence = part.saying.sentence
@@ -168,6 +204,8 @@ class Stage:
         return pcm if heard else None
 
     def _heard(self, phrase: Phrase) -> None:
+        if not phrase.text:
+            return  # a sound without words
         self._truth.phrases.append(phrase)
         ready_ms = phrase.end_ms + self._chance.randint(
             _TRANSCRIPT_EARLIEST_MS, TRANSCRIPT_LATEST_MS - STEP_MS
@@ -181,9 +219,16 @@ class Stage:
         self._transcribed = [entry for entry in self._transcribed if entry[0] > self.now_ms]
         return ready
 
-    def _speaks_now(self, person: Person) -> list[Happening]:
-        if self._speaker == person.user_id:
-            return []
-        self._speaker = person.user_id
-        self._truth.speakers.append(Change(self.now_ms, person.user_id))
-        return [Happening(EventType.ACTIVE_SPEAKER_CHANGE, person)]
+    def _speaks_now(self, person: Person) -> None:
+        if self._speaker != person.user_id:
+            self._speaker = person.user_id
+            self._truth.speakers.append(Change(self.now_ms, person.user_id))
+            self._happenings.append(Happening(EventType.ACTIVE_SPEAKER_CHANGE, person))
+
+
+_Timed = TypeVar("_Timed", PersonAction, StreamAction)
+
+
+def _due(timeline: deque[_Timed], at_ms: int) -> Iterator[_Timed]:
+    while timeline and timeline[0].at_ms <= at_ms:
+        yield timeline.popleft()

@@ -1,70 +1,25 @@
 """A stream as Zoom sees it: who is connected, what was missed, when it is given up, how it ends.
 
-Everything here is synchronous; the server calls `advance` every 20 ms and the sockets' readers the rest.
+Everything here is synchronous; the play calls `advance` every 20 ms and the sockets' readers the rest.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rtmsd.protocol.codes import EventType, MediaDataType, SessionState, StatusCode, StopReason, StreamState
-from rtmsd.protocol.signature import handshake_signature
+from rtmsd.errors import SimulatorError
+from rtmsd.protocol.codes import EventType, MediaDataType, SessionState, StopReason, StreamState
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import messages
+from rtmsd.simulator.actions import Drops
+from rtmsd.simulator.admission import Identity, Timings
 from rtmsd.simulator.connection import Connection
 from rtmsd.simulator.media_socket import MediaSocket
 from rtmsd.simulator.messages import Message
 from rtmsd.simulator.sound import AudioBuffer, Packet
 from rtmsd.simulator.stage import Moment, Stage
-from rtmsd.simulator.truth import Phrase, Truth
-
-_ID_KEYS = ("meeting_uuid", "webinar_uuid", "session_id", "engagement_id", "call_id")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timings:
-    """Zoom's patience, in seconds (protocol.md §5.2, §5.4, §5.6.2, §7.1). `replay_secs` is ours: audio sent so shortly
-    before a socket was lost is sent again, because nobody can know what was still on the wire."""
-
-    connect_secs: float = 60.0
-    keep_alive_secs: float = 10.0
-    keep_alive_misses: int = 3
-    signaling_window_secs: float = 60.0
-    media_window_secs: float = 65.0
-    buffer_secs: float = 60.0
-    replay_secs: float = 2.0
-    refusal_secs: float = 1.0
-    goodbye_secs: float = 2.0
-    handshake_secs: float = 10.0
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a client must know to be let in, and the ids of the stream."""
-
-    client_id: str
-    client_secret: str
-    meeting_uuid: str
-    stream_id: str
-    session_id: str
-
-    def judge(self, message: Message) -> StatusCode:
-        """Check the credentials of a handshake. Any of the five id keys may carry the meeting's uuid."""
-        if message.get("rtms_stream_id") != self.stream_id:
-            return StatusCode.INVALID_RTMS_STREAM_ID
-        if self.meeting_uuid not in [message.get(key) for key in _ID_KEYS]:
-            return StatusCode.INVALID_PAYLOAD
-        expected = handshake_signature(
-            client_id=self.client_id,
-            client_secret=self.client_secret,
-            uuid=self.meeting_uuid,
-            stream_id=self.stream_id,
-        )
-        given = str(message.get("signature", ""))
-        fits = hmac.compare_digest(given.encode(), expected.encode())
-        return StatusCode.STATUS_OK if fits else StatusCode.INVALID_SIGNATURE
+from rtmsd.simulator.truth import Phrase, Truth, Written
 
 
 @dataclass
@@ -205,17 +160,17 @@ class Stream:
 
     # What the meeting does
 
-    def advance(self, moments: Iterable[Moment]) -> None:
+    def advance(self, moment: Moment) -> None:
         """Send what the meeting brought, ask for signs of life, and give up what is overdue."""
-        for moment in moments:
-            self._buffer.append(moment)
-            for happening in moment.happenings:
-                self._notify(
-                    messages.people_event(happening.kind, moment.at_ms, [happening.person]), happening.kind
-                )
-            for socket in self._ready():
-                self._send(socket, socket.packets([moment]))
-            self._send_transcripts(moment.phrases)
+        self._buffer.append(moment)
+        for happening in moment.happenings:
+            self._notify(
+                messages.people_event(happening.kind, moment.at_ms, [happening.person]), happening.kind
+            )
+        for socket in self._ready():
+            self._send(socket, socket.packets([moment]))
+        self._send_transcripts(moment.phrases)
+        self._send_chats(moment.chats)
         now = self._clock.monotonic()
         self._keep_alive(now)
         for deadline in [self._deadline, *self._media_deadlines.values()]:
@@ -244,7 +199,39 @@ class Stream:
         self._enter_session(SessionState.STOPPED, reason)
         self._enter(StreamState.TERMINATED, reason)
 
+    # What happens to the connections
+
+    @property
+    def connections(self) -> list[Connection]:
+        signaling = [self.signaling.connection] if self.signaling else []
+        return signaling + [socket.connection for socket in self.media]
+
+    def drop(self, action: Drops) -> list[Connection]:
+        """Take living sockets away; gives them. Raises SimulatorError when there is none of that name."""
+        dropped = [one for one in self.connections if action.socket == "all" or self._is(one, action.socket)]
+        if not dropped:
+            raise SimulatorError(f"no {action.socket} socket is connected that could be dropped")
+        for connection in dropped:
+            match action.how:
+                case "reset":
+                    connection.abort()
+                case "close":
+                    connection.close(action.code, "dropped")
+                case "eof":
+                    connection.end()
+        return dropped
+
+    def fall_silent(self, seconds: float) -> None:
+        """Hold back all that is sent on the sockets that are open now."""
+        for connection in self.connections:
+            connection.hold(seconds)
+
     # Inside
+
+    def _is(self, connection: Connection, name: str) -> bool:
+        if self.signaling and self.signaling.connection is connection:
+            return name == "signaling"
+        return any(socket.connection is connection and name in socket.names for socket in self.media)
 
     def _in(self, seconds: float, reason: StopReason) -> _Deadline:
         return _Deadline(self._clock.monotonic() + seconds, reason)
@@ -271,6 +258,11 @@ class Stream:
         for phrase in phrases:
             for socket in self._ready():
                 socket.send_transcript(phrase, self._truth.names[phrase.user_id])
+
+    def _send_chats(self, chats: Iterable[Written]) -> None:
+        for chat in chats:
+            for socket in self._ready():
+                socket.send_chat(chat, self._truth.names[chat.user_id])
 
     def _keep_alive(self, now: float) -> None:
         every_secs, misses = self._timings.keep_alive_secs, self._timings.keep_alive_misses

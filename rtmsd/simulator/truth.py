@@ -40,6 +40,16 @@ class Phrase:
 
 
 @dataclass(frozen=True)
+class Written:
+    """A chat message to everyone."""
+
+    user_id: int
+    timestamp_ms: int
+    text: str
+    message_id: str
+
+
+@dataclass(frozen=True)
 class Change:
     """Somebody joined, left, or became the active speaker."""
 
@@ -57,15 +67,17 @@ class Pause:
 class Truth:
     """Everything in Unix ms; from `rtms_started` to the end, whether or not a client was connected.
 
-    What is said during a pause is not in `tracks`: nobody is allowed to hear it.
+    What is said during a pause is not in `tracks`: nobody is allowed to hear it. Nor is what was written then in `chats`.
     """
 
+    stream_id: str = ""
     started_ms: int = 0
     ended_ms: int | None = None
     stop_reason: int | None = None
     names: dict[int, str] = field(default_factory=dict)
     tracks: dict[int, list[Span]] = field(default_factory=dict)
     phrases: list[Phrase] = field(default_factory=list)
+    chats: list[Written] = field(default_factory=list)
     joins: list[Change] = field(default_factory=list)
     leaves: list[Change] = field(default_factory=list)
     speakers: list[Change] = field(default_factory=list)

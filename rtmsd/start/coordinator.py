@@ -33,6 +33,10 @@ class Stream(Protocol):
     """One stream of this daemon, living or lately ended."""
 
     @property
+    def info(self) -> StreamInfo: ...
+    @property
+    def given_up(self) -> bool: ...
+    @property
     def alive(self) -> bool: ...
     @property
     def ended(self) -> bool: ...
@@ -49,9 +53,11 @@ class Streams(Protocol):
         self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig, *, resumed_ms: int | None = None
     ) -> None: ...
 
-    def again(self, stream_id: str, server_urls: Sequence[str]) -> None: ...
+    async def give_up(self, info: StreamInfo, app: AppConfig, *, contact_ms: int, sentence: str) -> None: ...
 
-    def interrupted(self, stream_id: str, server_urls: Sequence[str]) -> None: ...
+    async def again(self, stream_id: str, server_urls: Sequence[str]) -> bool: ...
+
+    def interrupted(self, stream_id: str, server_urls: Sequence[str]) -> bool: ...
 
     async def stopped(self, stream_id: str, reason: int | None, at_ms: int) -> bool: ...
 
@@ -74,13 +80,15 @@ class Coordinator:
         app = self._apps.get(app_name)
         if app is None:
             note = f"The app {app_name} is no longer in the configuration; nothing was done."
+        elif self._is_foreign(event, app):
+            note = "The stream belongs to another app; nothing was done."
         elif event.kind == "started":
             note = await self._started(event, app)
         elif event.kind == "stopped":
             note = await self._stopped(event)
         elif event.kind == "interrupted":
-            self._streams.interrupted(event.stream_id, event.server_urls)
-            note = "The stream was told of the interruption."
+            told = self._streams.interrupted(event.stream_id, event.server_urls)
+            note = "The stream was told of the interruption." if told else "The stream is not one of ours."
         else:
             note = "rtmsd has no use for this event."
         await self._journal.handled(taken_id, note)
@@ -95,19 +103,37 @@ class Coordinator:
             else:
                 await self.handle(row.id, row.app, event)
 
+    def _is_foreign(self, event: WebhookEvent, app: AppConfig) -> bool:
+        """Whether the event speaks of a stream of another app: whoever has one app's secret has no say over others."""
+        stream = self._streams.get(event.stream_id)
+        if stream is None or stream.info.app == app.name:
+            return False
+        self._log.warning(
+            "a webhook of one app speaks of a stream of another; nothing was done",
+            app=app.name,
+            stream_id=event.stream_id,
+            stream_of=stream.info.app,
+        )
+        return True
+
     async def _started(self, event: WebhookEvent, app: AppConfig) -> str:
         now_ms = self._clock.wall_ms()
         stream = self._streams.get(event.stream_id)
         known = None
         if stream is not None:
-            known = KnownStream(alive=stream.alive, ended=stream.ended, server_urls=stream.server_urls)
+            known = KnownStream(
+                alive=stream.alive,
+                ended=stream.ended,
+                given_up=stream.given_up,
+                server_urls=stream.server_urls,
+            )
         decision = decide(event, app_only=app.only, now_ms=now_ms, known=known)
         if isinstance(decision, Join) and known is None:
             await self._streams.join(_info(event, app, now_ms), decision.server_urls, app)
             return "The stream is joined."
         if isinstance(decision, Join | Failover):
-            self._streams.again(event.stream_id, decision.server_urls)
-            return "The stream is connected again."
+            told = await self._streams.again(event.stream_id, decision.server_urls)
+            return "The stream is connected again." if told else "The stream has just ended."
         if known is None:
             self.ignored.append(Ignored(_info(event, app, now_ms), decision.sentence, decision.problem))
         log = self._log.warning if decision.problem else self._log.info
@@ -134,12 +160,19 @@ class Coordinator:
                 await self._streams.join(row.info, row.server_urls, app, resumed_ms=row.last_contact_ms)
                 continue
             sentence = (
-                f"The connection was lost {away_ms // 1000} s before rtmsd started again; Zoom waits 60 s."
+                f"rtmsd was not running, or not connected, for {away_ms // 1000} s; Zoom ends a stream after 60 s. "
+                "What came before is recorded."
                 if app is not None
                 else f"The app {row.info.app} is no longer in the configuration."
             )
             self._log.warning("stream given up", stream_id=row.info.stream_id, why=sentence)
-            await self._journal.stream_ended(row.info.stream_id, row.last_contact_ms, None, "LOST", sentence)
+            if app is None:
+                await self._journal.stream_ended(
+                    row.info.stream_id, row.last_contact_ms, None, "LOST", sentence
+                )
+                continue
+            self.ignored.append(Ignored(row.info, sentence, problem=True))
+            await self._streams.give_up(row.info, app, contact_ms=row.last_contact_ms, sentence=sentence)
 
 
 def _info(event: WebhookEvent, app: AppConfig, now_ms: int) -> StreamInfo:

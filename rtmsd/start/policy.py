@@ -13,10 +13,14 @@ JOIN_WINDOW_MS = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class KnownStream:
-    """What is known of a stream that was announced before. `alive`: sockets are open, being opened or regained."""
+    """What is known of a stream that was announced before. `alive`: sockets are open, being opened or regained.
+
+    `given_up`: it ended by our doing, not by Zoom's word.
+    """
 
     alive: bool
     ended: bool
+    given_up: bool = False
     server_urls: tuple[str, ...]
 
 
@@ -50,6 +54,12 @@ def decide(event: WebhookEvent, *, app_only: OnlyConfig, now_ms: int, known: Kno
     assert event.kind == "started"
     if not event.stream_id:
         return Ignore(_not_entitled("rtms_stream_id"), problem=True)
+    if known is not None and known.given_up:
+        return Ignore(
+            "Zoom announced this stream again after rtmsd had given it up; its recording is closed. "
+            "The sentence of its end says why.",
+            problem=True,
+        )
     if known is not None and known.ended:
         return Ignore(
             "The stream has already ended; Zoom sent its start again. Nothing to do.", problem=False

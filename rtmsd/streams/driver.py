@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
-from rtmsd.frames import Item
+from rtmsd.frames import AudioFrame, Item
 from rtmsd.protocol.actions import (
     Action,
     CloseSocket,
@@ -44,10 +45,13 @@ class StreamDriver:
         self._tls = tls
         self._deliver = deliver
         self._clock = clock
+        self._now = clock.monotonic
         self._log = log
         self._connections: dict[Socket, Connection] = {}
         self._connecting: dict[Socket, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._early: list[Callable[[float], Sequence[Action]]] = []  # what was told before `run`
+        self._running = False
         self._over: asyncio.Future[Finished] | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -58,25 +62,31 @@ class StreamDriver:
         the sockets are closed without a word to Zoom.
         """
         self._over = asyncio.get_running_loop().create_future()
+        self._running = True
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 try:
-                    self.tell(lambda now: self._machine.start(now))
+                    self.tell(self._machine.start)
+                    for change in self._early:
+                        self.tell(change)
                     return await self._over
                 finally:
                     self._release()
         finally:
+            self._running = False
             self._tasks = None
 
     def tell(self, change: Callable[[float], Sequence[Action]]) -> None:
-        """Give the machine an input and do what it answers. Synchronous; does nothing once the stream is over."""
-        if self._over is None or self._over.done():
+        """Give the machine an input and do what it answers. Synchronous; does nothing once the stream is over, and
+        waits for `run` before that."""
+        if not self._running:
+            if self._over is None:
+                self._early.append(change)
             return
         try:
             self._perform(change(self._clock.monotonic()))
         except Exception as error:  # noqa: BLE001  # supervision: run() raises it, other streams go on
-            if not self._over.done():
-                self._over.set_exception(error)
+            self._broke(error)
 
     def _perform(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -97,6 +107,7 @@ class StreamDriver:
                 self._log.info(action.name.replace("_", " "), **action.details)
             elif type(action) is Finished:
                 assert self._over is not None
+                self._running = False
                 self._over.set_result(action)
 
     async def _connect(self, action: OpenSocket) -> None:
@@ -105,8 +116,8 @@ class StreamDriver:
             connection = await connect(
                 action.url,
                 tls=self._tls,
-                on_message=lambda data: self._message(socket, data),
-                on_closed=lambda code: self._closed(socket, code),
+                on_message=partial(self._message, socket),
+                on_closed=partial(self._closed, socket),
             )
         except ConnectError as error:
             why = str(error)
@@ -119,14 +130,21 @@ class StreamDriver:
 
     def _message(self, socket: Socket, data: bytes | memoryview) -> None:
         """The way of every frame: as `tell`, without the detour."""
-        over = self._over
-        if over is None or over.done():
+        if not self._running:
             return
         try:
-            self._perform(self._machine.received(socket, data, self._clock.monotonic()))
+            answer = self._machine.received(socket, data, self._now())
+            if type(answer) is AudioFrame:
+                self._deliver(answer)
+            else:
+                self._perform(answer)  # type: ignore[arg-type]  # mypy does not narrow by `type(…) is`
         except Exception as error:  # noqa: BLE001  # supervision, as in `tell`
-            if not over.done():
-                over.set_exception(error)
+            self._broke(error)
+
+    def _broke(self, error: Exception) -> None:
+        self._running = False
+        if self._over is not None and not self._over.done():
+            self._over.set_exception(error)
 
     def _closed(self, socket: Socket, code: int | None) -> None:
         self._connections.pop(socket, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import ssl
 from collections.abc import Callable, Sequence
@@ -13,26 +14,35 @@ import structlog
 
 from rtmsd.config import AppConfig
 from rtmsd.errors import JournalError
-from rtmsd.frames import Event, Gap, Item, MediaKind, StreamEnd, StreamInfo
-from rtmsd.protocol.actions import Finished
+from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamEnd, StreamInfo
+from rtmsd.protocol.actions import Action, Finished
 from rtmsd.protocol.codes import StopReason, name_of
 from rtmsd.protocol.media import MediaRequest
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.tasks import supervise
 from rtmsd.state.journal import Journal
+from rtmsd.streams.activity import CELL_MS, Activity
 from rtmsd.streams.backoff import backoff
 from rtmsd.streams.driver import Log, StreamDriver
+from rtmsd.streams.totals import Totals
 
 ENDED_KEPT = 200
 """Ended streams that can still be looked at and learn their reason; older ones are in the journal only."""
+
+GIVEN_UP_MS = 60_000
+"""When nobody comes back for so long, Zoom ends a stream (protocol.md §7.1)."""
 
 CONTACT_SECS = 5.0
 """How exactly the journal knows when a stream was last connected."""
 
 
 class Route(Protocol):
-    """Where one stream's items go. `offer` returns at once and never fails."""
+    """Where one stream's items go. `offer` returns at once and never fails, as do all of `audio_offers`, which
+    together are `offer` for an audio frame."""
+
+    @property
+    def audio_offers(self) -> Sequence[Callable[[Item], None]]: ...
 
     def offer(self, item: Item) -> None: ...
 
@@ -61,8 +71,7 @@ class Stream:
     machine: StreamMachine
     since_ms: int
     driver: StreamDriver | None = None
-    gaps: int = 0
-    gap_ms: int = 0
+    activity: Activity = field(default_factory=Activity)
     explanation: Explanation | None = None
     ended_ms: int | None = None
     notes: list[str] = field(default_factory=list)
@@ -77,14 +86,14 @@ class Stream:
         return not self.ended and self.machine.healthy
 
     @property
+    def given_up(self) -> bool:
+        """Whether it ended by our doing: Zoom did not say that it is over."""
+        outcome = self.machine.outcome
+        return self.ended and (outcome is None or outcome.outcome != "ended")
+
+    @property
     def server_urls(self) -> tuple[str, ...]:
         return self.machine.server_urls
-
-    def observe(self, item: Item) -> None:
-        """Count what the page shows; called for every item, so it looks at the type only."""
-        if type(item) is Gap:
-            self.gaps += 1
-            self.gap_ms += item.to_ms - item.from_ms
 
 
 class StreamManager:
@@ -113,6 +122,7 @@ class StreamManager:
         self._chance = chance
         self._log: Log = log or structlog.get_logger("rtmsd.streams")
         self._streams: dict[str, Stream] = {}
+        self._totals = Totals()
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, started: asyncio.Event) -> None:
@@ -144,19 +154,38 @@ class StreamManager:
             wall_offset=self._clock.wall() - self._clock.monotonic(),
             resumed_ms=resumed_ms,
         )
-        stream = Stream(info, machine, since_ms=self._clock.wall_ms())
-        self._streams[info.stream_id] = stream
-        await self._journal.stream_started(info, tuple(server_urls))
+        stream = self._keep(info, machine)
         log = self._log.bind(stream_id=info.stream_id, app=info.app)
         log.info("joining stream", meeting_id=info.meeting_id)
-        self._tasks.create_task(supervise(self._serve(stream, app, log), what="serving a stream"))
+        route = self._open_route(info, app)
+        stream.driver = StreamDriver(
+            machine,
+            tls=self._tls,
+            deliver=self._deliver_to(stream, route, log),
+            clock=self._clock,
+            log=log,
+        )
+        self._tasks.create_task(supervise(self._serve(stream, route, log), what="serving a stream"))
+        await self._journal_start(stream)
 
-    def again(self, stream_id: str, server_urls: Sequence[str]) -> None:
-        """Tell a living stream that its start webhook came again."""
-        self._tell(stream_id, lambda machine, now: machine.started_again(server_urls, now))
+    async def give_up(self, info: StreamInfo, app: AppConfig, *, contact_ms: int, sentence: str) -> None:
+        """Close the recording of a stream that ended without us, while no daemon ran since `contact_ms`."""
+        route = self._open_route(info, app)
+        end_ms = min(contact_ms + GIVEN_UP_MS, self._clock.wall_ms())
+        route.offer(Gap("daemon_restart", contact_ms, end_ms))
+        route.offer(StreamEnd(None, "LOST", sentence, end_ms))
+        await self._journal.stream_ended(info.stream_id, end_ms, None, "LOST", sentence)
 
-    def interrupted(self, stream_id: str, server_urls: Sequence[str]) -> None:
-        self._tell(stream_id, lambda machine, now: machine.interrupted(server_urls, now))
+    async def again(self, stream_id: str, server_urls: Sequence[str]) -> bool:
+        """Tell a living stream that its start webhook came again; False when there is none."""
+        told = self._tell(stream_id, lambda machine, now: machine.started_again(server_urls, now))
+        if told:
+            await self._journal_start(self._streams[stream_id])
+        return told
+
+    def interrupted(self, stream_id: str, server_urls: Sequence[str]) -> bool:
+        """Tell a living stream that Zoom says it is interrupted; False when there is none."""
+        return self._tell(stream_id, lambda machine, now: machine.interrupted(server_urls, now))
 
     async def stopped(self, stream_id: str, reason: int | None, at_ms: int) -> bool:
         """Tell a stream that Zoom stopped it; a stream that is over learns the reason. False: nobody's stream."""
@@ -181,26 +210,59 @@ class StreamManager:
     def living(self) -> int:
         return sum(1 for stream in self._streams.values() if not stream.ended)
 
+    def totals(self) -> Totals:
+        """Sum up all streams since the start, living, remembered and forgotten."""
+        sums = copy.deepcopy(self._totals)
+        for stream in self._streams.values():
+            sums.add(stream.machine.counters, stream.activity)
+        return sums
+
     # Inside
 
-    def _tell(self, stream_id: str, change: Callable[[StreamMachine, float], Sequence[object]]) -> None:
-        stream = self._streams.get(stream_id)
-        if stream is not None and stream.driver is not None and stream.ended_ms is None:
-            machine = stream.machine
-            stream.driver.tell(lambda now: change(machine, now))  # type: ignore[arg-type,return-value]  # Action
+    def _keep(self, info: StreamInfo, machine: StreamMachine) -> Stream:
+        stream = Stream(info, machine, since_ms=self._clock.wall_ms())
+        self._streams[info.stream_id] = stream
+        return stream
 
-    async def _serve(self, stream: Stream, app: AppConfig, log: Log) -> None:
-        route = self._open_route(stream.info, app)
+    async def _journal_start(self, stream: Stream) -> None:
+        """Note where the stream is served from. A journal that cannot be written does not cost the meeting."""
+        try:
+            await self._journal.stream_started(stream.info, stream.server_urls)
+        except JournalError as error:
+            self._log.error(
+                "a stream could not be journalled: a restart would not resume it",
+                stream_id=stream.info.stream_id,
+                error=str(error),
+            )
+
+    def _tell(self, stream_id: str, change: Callable[[StreamMachine, float], Sequence[Action]]) -> bool:
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.driver is None or stream.ended:
+            return False
+        machine = stream.machine
+        stream.driver.tell(lambda now: change(machine, now))
+        return True
+
+    def _deliver_to(self, stream: Stream, route: Route, log: Log) -> Callable[[Item], None]:
+        observe, offer, audio_offers = stream.activity.observe, route.offer, route.audio_offers
+        noted_until = stream.activity.noted_until
 
         def deliver(item: Item) -> None:
-            stream.observe(item)
+            if type(item) is AudioFrame:  # nearly always: keep it short
+                if not 0 < noted_until.get(item.user_id, 0) - item.timestamp_ms <= CELL_MS:
+                    observe(item)
+                for take in audio_offers:
+                    take(item)
+                return
+            observe(item)
+            offer(item)
             if type(item) is Event:
                 self._note_event(stream, item, log)
-            route.offer(item)
 
-        stream.driver = StreamDriver(
-            stream.machine, tls=self._tls, deliver=deliver, clock=self._clock, log=log
-        )
+        return deliver
+
+    async def _serve(self, stream: Stream, route: Route, log: Log) -> None:
+        assert stream.driver is not None
         try:
             finished = await stream.driver.run()
         except* Exception as group:  # supervision: one stream's fault stays its own
@@ -216,6 +278,7 @@ class StreamManager:
         )
         stream.ended_ms = self._clock.wall_ms()
         stream.driver = None
+        self._totals.ended(finished.reason, finished.outcome)
         route.offer(StreamEnd(finished.reason, name, sentence, finished.end_ms))
         tell = log.warning if stream.explanation.problem else log.info
         tell("stream ended", reason=finished.reason, name=name, why=sentence)
@@ -247,16 +310,19 @@ class StreamManager:
         )
 
     async def _note_contacts(self) -> None:
-        alive = [stream.info.stream_id for stream in self.streams if stream.alive]
+        connected = [
+            stream.info.stream_id for stream in self.streams if not stream.ended and stream.machine.connected
+        ]
         try:
-            await self._journal.streams_contact(alive, self._clock.wall_ms())
+            await self._journal.streams_contact(connected, self._clock.wall_ms())
         except JournalError as error:
             self._log.error("the journal cannot be written", error=str(error))
 
     def _forget_oldest(self) -> None:
         ended = [stream_id for stream_id, stream in self._streams.items() if stream.ended]
         for stream_id in ended[:-ENDED_KEPT]:
-            del self._streams[stream_id]
+            stream = self._streams.pop(stream_id)
+            self._totals.add(stream.machine.counters, stream.activity)
 
 
 def _request(app: AppConfig, kinds: frozenset[MediaKind]) -> MediaRequest:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 from picows import (
     WSCloseCode,
+    WSError,
     WSFrame,
     WSHandshakeError,
     WSListener,
@@ -22,6 +24,8 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """PNG frames of a shared 1440p screen take several MB (protocol.md §8)."""
 
 HANDSHAKE_SECS = 10.0
+
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 
 OnMessage = Callable[[bytes | memoryview], None]
 OnClosed = Callable[[int | None], None]
@@ -72,9 +76,9 @@ class Connection(WSListener):
         if self._on_closed is None:
             return
         kind = frame.msg_type
-        if frame.fin and kind in (WSMsgType.TEXT, WSMsgType.BINARY):
+        if (kind is _BINARY or kind is _TEXT) and frame.fin:
             self._on_message(frame.get_payload_as_memoryview())
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+        elif kind in (_TEXT, _BINARY, WSMsgType.CONTINUATION):
             self._fragment(transport, frame)
         elif kind is WSMsgType.CLOSE:
             self._close_code = _number(frame.get_close_code())
@@ -124,9 +128,10 @@ class ConnectError(Exception):
 
 async def connect(url: str, *, tls: ssl.SSLContext, on_message: OnMessage, on_closed: OnClosed) -> Connection:
     """Open a WebSocket; raise ConnectError with the reason. Redirects are not followed. Cancelling is safe."""
+    connection = Connection(on_message, on_closed)
     try:
-        _, connection = await ws_connect(
-            lambda: Connection(on_message, on_closed),
+        await ws_connect(
+            lambda: connection,
             url,
             ssl_context=tls,
             websocket_handshake_timeout=HANDSHAKE_SECS,
@@ -134,6 +139,9 @@ async def connect(url: str, *, tls: ssl.SSLContext, on_message: OnMessage, on_cl
             max_redirects=0,
             extra_headers={"User-Agent": f"rtmsd/{__version__}"},
         )
+    except asyncio.CancelledError:
+        connection.close()  # it may just have opened
+        raise
     except WSHandshakeError as error:
         status = error.response.status if error.response is not None else None
         raise ConnectError(
@@ -149,5 +157,6 @@ async def connect(url: str, *, tls: ssl.SSLContext, on_message: OnMessage, on_cl
         raise ConnectError(f"no answer to the WebSocket upgrade within {HANDSHAKE_SECS:.0f} s") from None
     except OSError as error:
         raise ConnectError(f"no connection ({error.strerror or type(error).__name__})") from None
-    assert isinstance(connection, Connection)
+    except (WSError, ValueError) as error:
+        raise ConnectError(f"the server URL cannot be used ({type(error).__name__})") from None
     return connection

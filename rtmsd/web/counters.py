@@ -1,10 +1,13 @@
-"""What became of the webhooks: plain numbers, read by the status page."""
+"""What became of the webhooks: plain numbers, read by the status page and the metrics."""
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 REFUSALS = {
+    "wrong_path": "no app listens at the path it was sent to: compare the endpoint URL in Zoom's Marketplace",
     "no_signature": "it carries no signature: it is not from Zoom, or a proxy drops the x-zm- headers",
     "malformed_timestamp": "its time stamp is no number: it is not from Zoom",
     "bad_signature": (
@@ -23,6 +26,26 @@ REFUSALS = {
 """Why a webhook was not taken, by the counter's result."""
 
 
+ACK_BOUNDS_SECS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Zoom waits three seconds for an answer (protocol.md §2.4)."""
+
+
+@dataclass
+class Histogram:
+    """How many values were up to each bound; the last number counts those above all bounds."""
+
+    bounds: Sequence[float]
+    numbers: list[int] = field(init=False)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.numbers = [0] * (len(self.bounds) + 1)
+
+    def add(self, value: float) -> None:
+        self.numbers[bisect.bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
 @dataclass
 class WebhookCounters:
     """How many webhooks had which result, by (event, result); and the last one that was refused.
@@ -34,6 +57,10 @@ class WebhookCounters:
     last_taken_ms: int | None = None
     last_refused_ms: int | None = None
     last_refusal: str = ""
+    skew_secs: float | None = None
+    """Our clock less Zoom's, at the last webhook that was verified."""
+    ack_secs: Histogram = field(default_factory=lambda: Histogram(ACK_BOUNDS_SECS))
+    """From a webhook's last byte to its answer."""
 
     def count(self, event: str, result: str) -> None:
         self.results[event, result] = self.results.get((event, result), 0) + 1

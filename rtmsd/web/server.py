@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
 
-from rtmsd.config import Listen, UnixListen
+from rtmsd.config import Listen, SystemdListen, UnixListen
 from rtmsd.errors import RtmsdError
 
 _IDLE_SECS = 30.0
@@ -19,12 +20,16 @@ _SHUTDOWN_SECS = 2.0
 @asynccontextmanager
 async def serving(
     app: web.Application,
-    listen: Listen | UnixListen,
+    listen: Listen | UnixListen | SystemdListen,
     *,
+    inherited: Sequence[socket.socket] = (),
     idle_secs: float = _IDLE_SECS,
     shutdown_secs: float = _SHUTDOWN_SECS,
 ) -> AsyncIterator[Listen | UnixListen]:
     """Serve `app`; yield the address that is bound, with the port that port 0 became.
+
+    `inherited` are the listening sockets, one or more, that SystemdListen stands for; they are closed here, and go on
+    listening where systemd holds them.
 
     Connections that send no complete request head for `idle_secs` are closed; leaving waits up to `shutdown_secs` for
     answers in progress. Raise RtmsdError when the address cannot be had.
@@ -42,15 +47,23 @@ async def serving(
     )
     await runner.setup()
     try:
-        yield await _bind(runner, listen)
+        yield await _bind(runner, listen, inherited)
     finally:
         await runner.cleanup()
         if isinstance(listen, UnixListen):
             listen.path.unlink(missing_ok=True)
 
 
-async def _bind(runner: web.AppRunner, listen: Listen | UnixListen) -> Listen | UnixListen:
+async def _bind(
+    runner: web.AppRunner, listen: Listen | UnixListen | SystemdListen, inherited: Sequence[socket.socket]
+) -> Listen | UnixListen:
     try:
+        if isinstance(listen, SystemdListen):
+            address = _address(inherited[0])
+            for one in inherited:
+                # aiohttp's own backlog is shorter, and would stay with systemd's socket.
+                await web.SockSite(runner, one, backlog=socket.SOMAXCONN).start()
+            return address
         if isinstance(listen, UnixListen):
             _make_directory(listen.path.parent)
             await web.UnixSite(runner, listen.path).start()
@@ -64,6 +77,13 @@ async def _bind(runner: web.AppRunner, listen: Listen | UnixListen) -> Listen | 
         raise RtmsdError(
             f"cannot listen on {listen}: {reason}; see that no other program uses it and that rtmsd's user may"
         ) from error
+
+
+def _address(listening: socket.socket) -> Listen | UnixListen:
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return UnixListen(Path(os.fsdecode(name)))
+    return Listen(name[0], name[1])
 
 
 def _make_directory(directory: Path) -> None:

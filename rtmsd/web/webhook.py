@@ -73,12 +73,13 @@ def webhook_routes(
     `schedule` gets the coroutine `on_event(id, app, event)`. Duplicates are answered and counted only. When several
     secrets rotate, an unsigned URL validation is answered with the app's first.
     """
-    endpoint = _Endpoint(credentials, journal, on_event, schedule, clock, counters)
+    endpoint = _Endpoint(path, credentials, journal, on_event, schedule, clock, counters)
     return [
         web.post(path, endpoint.receive),
         web.post(path + "/{app}", endpoint.receive),
         web.get(path, _probe),
         web.get(path + "/{app}", _probe),
+        web.route("*", "/{elsewhere:.*}", endpoint.elsewhere),
     ]
 
 
@@ -97,6 +98,7 @@ async def _probe(request: web.Request) -> web.Response:
 class _Endpoint:
     def __init__(
         self,
+        path: str,
         credentials: Sequence[Credentials],
         journal: WebhookJournal,
         on_event: Callable[[int, str, WebhookEvent], Awaitable[None]],
@@ -104,6 +106,7 @@ class _Endpoint:
         clock: Clock,
         counters: WebhookCounters,
     ) -> None:
+        self._path = path
         self._credentials = {one.app: one for one in credentials}
         self._journal = journal
         self._on_event = on_event
@@ -117,11 +120,18 @@ class _Endpoint:
     async def receive(self, request: web.Request) -> web.StreamResponse:
         own = request.match_info.get("app")
         if own is not None and own not in self._credentials:
-            raise web.HTTPNotFound
+            return await self.elsewhere(request)
         body = await _read(request)
         if body is None:
             self._refused("unknown", "too_large")
             return _closing(413)
+        came = self._clock.monotonic()
+        try:
+            return await self._judged(request, body, own)
+        finally:
+            self._counters.ack_secs.add(self._clock.monotonic() - came)
+
+    async def _judged(self, request: web.Request, body: bytes, own: str | None) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         verdict = verify(
             body=body,
@@ -130,6 +140,7 @@ class _Endpoint:
             now_s=self._clock.wall(),
         )
         if isinstance(verdict, Verified):
+            self._counters.skew_secs = verdict.skew_secs
             return await self._verified(request, body, headers, verdict)
         if verdict.cause == "no_signature":
             event = parse(body)
@@ -137,6 +148,17 @@ class _Endpoint:
                 return self._unsigned_validation(event, own)
         self._refused("unknown", verdict.cause, skew_secs=_whole(verdict))
         return web.Response(status=401)
+
+    async def elsewhere(self, request: web.Request) -> web.StreamResponse:
+        """The likeliest mistake of all is a path that is not quite right: say so, where it can be found."""
+        if request.method == "POST":
+            self._refused(
+                "unknown",
+                "wrong_path",
+                path=request.path[:100],
+                paths=" ".join([self._path, *(f"{self._path}/{app}" for app in self._credentials)]),
+            )
+        raise web.HTTPNotFound(headers={"Connection": "close"})
 
     async def _verified(
         self, request: web.Request, body: bytes, headers: dict[str, str], verdict: Verified

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 
 def duration(secs: float) -> str:
-    """Write seconds as `12 s`, `3 min`, `1 h 20 min` or `2 d 3 h`."""
+    """Write seconds as `12 s`, `3 min 20 s`, `25 min`, `1 h 20 min` or `2 d 3 h`."""
     whole = max(0, int(secs))
     if whole < 60:
         return f"{whole} s"
+    if whole < 600:
+        return _two(whole // 60, "min", whole % 60, "s")
     if whole < 3600:
         return f"{whole // 60} min"
     if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+        return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+    return _two(whole // 86_400, "d", whole % 86_400 // 3600, "h")
+
+
+def _two(large: int, unit: str, small: int, smaller_unit: str) -> str:
+    return f"{large} {unit} {small} {smaller_unit}" if small else f"{large} {unit}"
+
+
+def ago(then_ms: int | None, now_ms: int) -> str:
+    """Write how long ago something was; None is never."""
+    return "never" if then_ms is None else f"{duration((now_ms - then_ms) / 1000)} ago"
 
 
 def amount(size: int) -> str:

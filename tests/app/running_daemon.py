@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtmsd.app import Daemon, Ready
-from rtmsd.config import load_config
-from rtmsd.plugins import load_plugins
+from rtmsd.config import find_plugin_dir, load_config
+from rtmsd.plugins import Plugins, load_plugins
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import Simulator, Truth
 
@@ -55,15 +55,20 @@ async def running(
     client_secret: str | None = None,
     send_rate_ms: int = 100,
     audio: str = "per_participant",
+    before: str = "",
+    after: str = "",
+    plugins: Plugins | None = None,
 ) -> AsyncIterator[Ready]:
-    """Run a daemon for as long as the context lasts; leaving it is SIGTERM's way."""
-    plugins = load_plugins()
+    """Run a daemon for as long as the context lasts; leaving it is SIGTERM's way.
+
+    `before` and `after` are added to the configuration at its ends.
+    """
     path = tmp / "rtmsd.toml"
-    path.write_text(
-        CONFIG.format(
-            tmp=tmp, ca_file=zoom.ca_file, client_id=zoom.client_id, send_rate_ms=send_rate_ms, audio=audio
-        )
+    config_text = CONFIG.format(
+        tmp=tmp, ca_file=zoom.ca_file, client_id=zoom.client_id, send_rate_ms=send_rate_ms, audio=audio
     )
+    path.write_text(before + config_text + after)
+    plugins = plugins or load_plugins(directory=find_plugin_dir(path))
     environ = {
         "CLIENT_SECRET": client_secret or zoom.client_secret,
         "WEBHOOK_SECRET": zoom.webhook_secret,

@@ -27,6 +27,9 @@ from rtmsd_file import FileOptions
 
 FILE = Path(__file__).parents[2] / "config" / "rtmsd.toml"
 
+# Options that stand in no table.
+TOP = {"state_dir", "plugin_dir"}
+
 # Defaults that another option decides, or that are shown by an example because there is none.
 SHOWN_BY_EXAMPLE = {"admin.token", "zoom.ca_file", "apps.sinks"}
 
@@ -63,21 +66,21 @@ def test_every_option_and_default() -> None:
     for tables in ("apps.only", "apps.media", "sinks.options", "sinks.delivery"):
         del fields[tables]
     document = _uncommented()
-    documented = {"state_dir": document.pop("state_dir")}
+    documented = {key: document.pop(key) for key in TOP}
     for table, keys in document.items():
         for key, value in (keys[0] if isinstance(keys, list) else keys).items():
             if key in ("only", "media"):
                 documented.update({f"{table}.{key}.{name}": inner for name, inner in value.items()})
             else:
                 documented[f"{table}.{key}"] = value
-    assert set(documented) - {"state_dir"} == set(fields)
+    assert set(documented) - TOP == set(fields)
     for path, field in fields.items():
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         if default is not dataclasses.MISSING and path not in SHOWN_BY_EXAMPLE:
             assert documented[path] == _written(default), path
-    assert {field.name for field in dataclasses.fields(Config)} - {"warnings", "state_dir"} == set(document)
+    assert {field.name for field in dataclasses.fields(Config)} - {"warnings", *TOP} == set(document)
 
 
 def test_every_option_has_a_sentence() -> None:

@@ -270,3 +270,13 @@ def test_unix_listener(load: Load) -> None:
     """A Unix socket is written as unix:/path and needs no token."""
     config = load(GOOD.replace("[admin]", '[admin]\nlisten = "unix:/run/rtmsd/admin.sock"'))
     assert config.admin.listen == UnixListen(Path("/run/rtmsd/admin.sock"))
+
+
+@pytest.mark.parametrize(("line", "batch_ms"), [("", 1000), ("batch_ms = 50", 50)])
+def test_a_sink_type_has_its_own_batch_time(tmp_path: Path, line: str, batch_ms: int) -> None:
+    """Frames are gathered as long as the sink type likes, unless the configuration says how long."""
+    disk = SinkType("disk", DiskOptions, lambda _: frozenset(), lambda _, __: None, batch_ms=1000)  # type: ignore[arg-type]
+    path = tmp_path / "rtmsd.toml"
+    path.write_text(GOOD + line)
+    config = load_config(path, sink_types={"file": disk, "disk": disk}, environ=ENVIRON)
+    assert config.sinks[0].delivery.batch_ms == batch_ms

@@ -32,6 +32,7 @@ class ScriptedSink:
     def __init__(self, *answers: BaseException | asyncio.Event | float | None) -> None:
         self.answers = list(answers)
         self.open_errors: list[Exception] = []
+        self.exit_errors: list[Exception] = []  # raised where a context is left normally
         self.segments: list[Segment] = []
         self.writing = 0
         self.most_writing = 0
@@ -61,6 +62,9 @@ class ScriptedSink:
         except BaseException as error:
             record.left = type(error).__name__
             raise
+        if self.exit_errors:
+            record.left = "failing"
+            raise self.exit_errors.pop(0)
         record.left = "normally"
 
     @property

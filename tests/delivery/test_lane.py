@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rtmsd.delivery.lane import BATCH_BYTES, BATCH_ITEMS, Lane, item_bytes
 from rtmsd.frames import AudioFormat, AudioFrame, Event, Gap, Item, MediaKind, StreamEnd
+from rtmsd.runtime.ticker import Ticker
 
 SOUND = AudioFormat("L16", 16_000, 1, True)
 
@@ -18,7 +19,7 @@ def audio(timestamp_ms: int, *, user_id: int = 1, ms: int = 100) -> AudioFrame:
 
 
 def lane(*, limit_bytes: int = 1 << 24, batch_secs: float = 0.01, drop_oldest: bool = False) -> Lane:
-    return Lane(limit_bytes=limit_bytes, batch_secs=batch_secs, drop_oldest=drop_oldest)
+    return Lane(limit_bytes=limit_bytes, ticker=Ticker(batch_secs), drop_oldest=drop_oldest)
 
 
 END = StreamEnd(6, "MEETING_ENDED", "", 5)
@@ -98,6 +99,18 @@ async def test_drop_oldest_keeps_the_newest_and_one_gap() -> None:
     assert frames == list(range(frames[0], 2000, 100)) and len(frames) == 3
     assert gaps == [Gap("lane_full", 0, frames[0], MediaKind.AUDIO, 1)]
     assert queue.counters.dropped == 17
+
+
+async def test_losses_of_different_times_are_different_gaps() -> None:
+    """Also with drop_oldest: what was dropped for want of room stands where it was, before the next item."""
+    queue = lane(limit_bytes=400, drop_oldest=True)
+    queue.offer(audio(1_000))  # does not fit into an empty lane
+    queue.offer(Event("session_started", 2_000))
+    await queue.take()
+    queue.offer(audio(1_000_000))
+    queue.offer(END)
+    gaps = [item for item in await taken(queue) if isinstance(item, Gap)]
+    assert gaps == [Gap("lane_full", 1_000_000, 1_000_100, MediaKind.AUDIO, 1)]
 
 
 @settings(deadline=None, max_examples=60)

@@ -6,37 +6,31 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from scripted_sinks import INFO, ScriptedSink
 from test_lane import END, audio
 
-from rtmsd.delivery import pump as pump_module
 from rtmsd.delivery.lane import Lane
 from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
 from rtmsd.errors import SinkReject, SinkRetry
 from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamEnd
 from rtmsd.runtime.clock import Clock
-
-pytestmark = pytest.mark.usefixtures("_short_pauses")
-
-
-@pytest.fixture
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump_module, "REOPEN_SECS", (0.001, 0.002))
+from rtmsd.runtime.ticker import Ticker
 
 
 class Line:
     """A lane, its pump and its counters."""
 
-    def __init__(self, sink: ScriptedSink, *, timeout: float = 5.0, limit_bytes: int = 1 << 24) -> None:
-        self.lane = Lane(limit_bytes=limit_bytes, batch_secs=0.002, drop_oldest=False)
+    def __init__(
+        self, sink: ScriptedSink, *, timeout: float = 5.0, drain: float = 1.0, limit_bytes: int = 1 << 24
+    ) -> None:
+        self.lane = Lane(limit_bytes=limit_bytes, ticker=Ticker(0.002), drop_oldest=False)
         self.counters = SinkCounters()
         self.pump = Pump(
             lane=self.lane,
             sink=sink,
             name="test",
             stream=INFO,
-            rules=DeliveryRules(write_timeout_secs=timeout, drain_secs=1.0),
+            rules=DeliveryRules(write_timeout_secs=timeout, drain_secs=drain, reopen_secs=(0.001, 0.002)),
             counters=self.counters,
             clock=Clock(),
         )
@@ -181,6 +175,25 @@ async def test_a_hanging_sink_only_fills_its_own_lane() -> None:
         assert line.lane.queued_bytes <= 20_000
 
 
+async def test_a_sink_that_hangs_keeps_no_queue_after_the_end() -> None:
+    """When the stream is over and drain_secs too, what waits is let go of, counted, and told should the sink come back."""
+    release = asyncio.Event()
+    sink = ScriptedSink(release)
+    line = Line(sink, timeout=0.01, drain=0.05)
+    async with serving(line) as task:
+        line.offer(audio(0))
+        while not line.counters.timeouts:
+            await asyncio.sleep(0.005)
+        line.offer(*(audio(number * 100) for number in range(1, 50)), END)
+        assert line.lane.queued_bytes > 100_000
+        while line.lane.queued_items > 2:
+            await asyncio.sleep(0.01)
+        assert line.counters.dropped == 49 and line.lane.queued_bytes < 1000
+        release.set()
+        await task
+    assert sink.items == [audio(0), Gap("sink_failed", 100, 5000, MediaKind.AUDIO, 1), END]
+
+
 async def test_stopping_writes_what_waits_and_leaves_unfinished() -> None:
     """Without a StreamEnd the writer's context is left with an exception, after everything was written."""
     sink = ScriptedSink()
@@ -216,3 +229,50 @@ async def test_a_sink_that_never_recovers_is_given_up_after_the_end() -> None:
         await task
     assert not any(isinstance(item, StreamEnd) for item in sink.items)
     assert 5 < len(sink.segments) < 20
+
+
+async def test_a_close_that_fails_is_tried_again() -> None:
+    """One passing fault where a recording is completed costs nothing: StreamEnd is offered to another writer."""
+    sink = ScriptedSink()
+    sink.exit_errors = [OSError("disk full"), OSError("disk full")]
+    line = Line(sink)
+    async with serving(line) as task:
+        line.offer(audio(0), END)
+        await task
+    assert [segment.left for segment in sink.segments] == ["failing", "failing", "normally"]
+    assert [segment.items for segment in sink.segments] == [[audio(0), END], [END], [END]]
+
+
+async def test_a_close_that_always_fails_is_given_up() -> None:
+    """After some tries; the counters say so."""
+    sink = ScriptedSink()
+    sink.exit_errors = [OSError("disk full")] * 100
+    line = Line(sink)
+    async with serving(line) as task:
+        line.offer(audio(0), END)
+        await task
+    assert 5 < len(sink.segments) < 20 and line.counters.errors == len(sink.segments)
+
+
+async def test_a_late_last_batch_still_completes() -> None:
+    """A writer that is slow with the last batch is left normally: nothing comes after it."""
+    sink = ScriptedSink(0.05)
+    line = Line(sink, timeout=0.01)
+    async with serving(line) as task:
+        line.offer(audio(0), END)
+        await task
+    assert [segment.left for segment in sink.segments] == ["normally"] and line.counters.timeouts == 1
+
+
+async def test_a_sink_that_waits_for_its_disk_says_so() -> None:
+    """While a sink asks to be asked again, its counters hold why; after a success no more."""
+    sink = ScriptedSink(SinkRetry("no space left", after=0.001), 0.03)
+    line = Line(sink)
+    async with serving(line) as task:
+        line.offer(audio(0))
+        while not line.counters.retries:
+            await asyncio.sleep(0.001)
+        assert line.counters.waiting == "no space left"
+        line.offer(END)
+        await task
+    assert line.counters.waiting == ""

@@ -3,23 +3,13 @@
 import asyncio
 import base64
 import importlib.metadata
-import importlib.util
-import json
-import os
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import pytest
+from sdk_process import Webhooks, needs_sdk, sdk
 
 from rtmsd.simulator import Joins, Leaves, Meeting, Mutes, Person, Says, Simulator, Unmutes, load_sentences
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("rtms") is None,
-    reason="Zoom's SDK (`rtms`, Linux x86_64 only) is not installed: pip install rtmsd[test]",
-)
+pytestmark = needs_sdk
 
 ANN, BO, CY = 16778240, 16779264, 16780288
 
@@ -45,85 +35,13 @@ def meeting() -> Meeting:
     )
 
 
-class SdkRun:
-    """Zoom's client in its own process, and what it has said so far."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.said: list[dict[str, Any]] = []
-        self._process = process
-        self._task = asyncio.create_task(self._listen())
-
-    async def _listen(self) -> None:
-        assert self._process.stdout
-        async for line in self._process.stdout:
-            if line.startswith(b'{"callback"'):
-                self.said.append(json.loads(line))
-
-    def of(self, callback: str) -> list[dict[str, Any]]:
-        return [entry for entry in self.said if entry["callback"] == callback]
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(15):
-            while not true():
-                assert not self._task.done(), f"the SDK has ended: {self.said[-3:]}"
-                await asyncio.sleep(0.01)
-
-    async def ended(self) -> None:
-        async with asyncio.timeout(20):
-            await self._task
-
-
-@asynccontextmanager
-async def sdk(
-    simulator: Simulator, started: dict[str, Any], secret: str, directory: Path
-) -> AsyncIterator[SdkRun]:
-    (directory / "logs").mkdir()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("sdk_client.py")),
-        json.dumps(started),
-        cwd=directory,
-        env={
-            **os.environ,
-            "ZM_RTMS_CA": str(simulator.ca_file),
-            "ZM_RTMS_CLIENT": simulator.client_id,
-            "ZM_RTMS_SECRET": secret,
-            "ZM_RTMS_LOG_ENABLED": "false",
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=1 << 20,
-    )
-    run = SdkRun(process)
-    try:
-        yield run
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await run.ended()
-
-
-class Webhooks:
-    """The webhooks of a simulator, as (event, payload)."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
-        self.started = asyncio.Event()
-
-    def __call__(self, _headers: object, body: bytes) -> None:
-        message = json.loads(body)
-        self.events.append((message["event"], message["payload"]))
-        self.started.set()
-
-
 async def test_the_official_sdk_receives_the_whole_meeting(tmp_path: Path, proof: list[str]) -> None:
     """Zoom's SDK hears each participant byte for byte, reads each phrase, and is told of people, pause and end."""
     webhooks = Webhooks()
     async with Simulator(meeting=meeting(), on_webhook=webhooks) as simulator, asyncio.TaskGroup() as group:
         play = group.create_task(simulator.play())
         await webhooks.started.wait()
-        async with sdk(simulator, webhooks.events[0][1], simulator.client_secret, tmp_path) as run:
+        async with sdk(simulator, webhooks.events[0][1], tmp_path, transcript="default") as run:
             await run.until(lambda: any(entry["user"] == CY for entry in run.of("audio")))
             await simulator.pause()
             await asyncio.sleep(1)
@@ -168,7 +86,7 @@ async def test_the_official_sdk_reports_960_for_a_wrong_secret(tmp_path: Path, p
     async with Simulator(meeting=meeting(), on_webhook=webhooks) as simulator, asyncio.TaskGroup() as group:
         play = group.create_task(simulator.play())
         await webhooks.started.wait()
-        async with sdk(simulator, webhooks.events[0][1], "the secret of another app", tmp_path) as run:
+        async with sdk(simulator, webhooks.events[0][1], tmp_path, secret="the secret of another app") as run:
             await run.ended()
         await play
     assert [(entry["callback"], entry["reason"]) for entry in run.said] == [("join_confirm", 960)]
@@ -182,7 +100,7 @@ async def test_the_official_sdk_comes_back_after_a_lost_connection(tmp_path: Pat
     async with Simulator(meeting=meeting(), on_webhook=webhooks) as simulator, asyncio.TaskGroup() as group:
         play = group.create_task(simulator.play())
         await webhooks.started.wait()
-        async with sdk(simulator, webhooks.events[0][1], simulator.client_secret, tmp_path) as run:
+        async with sdk(simulator, webhooks.events[0][1], tmp_path, transcript="default") as run:
             await run.until(lambda: len(run.of("audio")) > 50)
             await simulator.drop("signaling")
             await run.ended()

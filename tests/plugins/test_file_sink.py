@@ -14,6 +14,7 @@ import pytest
 from rtmsd.api import (
     AudioFormat,
     AudioFrame,
+    ChatFrame,
     MediaKind,
     SinkContext,
     SinkError,
@@ -48,11 +49,21 @@ def test_type():
     """The plugin offers one type, which wants sound and transcripts."""
     (kind,) = rtmsd_sink_types()
     assert (kind.name, kind.options) == ("file", FileOptions)
-    assert kind.wants(FileOptions(directory="x")) == {MediaKind.AUDIO, MediaKind.TRANSCRIPT}
+    assert kind.wants(FileOptions(directory="/x")) == {MediaKind.AUDIO, MediaKind.TRANSCRIPT}
+    with_chat = kind.wants(FileOptions(directory="/x", chat=True))
+    assert with_chat == {MediaKind.AUDIO, MediaKind.TRANSCRIPT, MediaKind.CHAT}
 
 
 @pytest.mark.parametrize(
-    "options", [{"directory": ""}, {"flush_secs": 0}, {"flush_secs": -1}, {"flush_secs": 1e9}]
+    "options",
+    [
+        {"directory": ""},
+        {"flush_secs": 0},
+        {"flush_secs": -1},
+        {"flush_secs": 1e9},
+        {"layout": "{meeting}"},
+        {"layout": "../{stream}"},
+    ],
 )
 def test_bad_options(options):
     """Values that cannot work are refused with the option's name."""
@@ -208,6 +219,29 @@ async def test_a_stream_without_an_id(tmp_path):
     """What can have no path is refused with a sentence."""
     with pytest.raises(SinkError, match="stream id"):
         async with build(tmp_path).open(msgspec.structs.replace(STREAM, stream_id=""), 0):
+            pass
+
+
+async def test_another_layout(tmp_path):
+    """A recording stands where the template says, is continued there after a restart, and is deleted there."""
+    options = {"layout": "{app}/{date}/{hour}/{stream}", "chat": True}
+    directory = tmp_path / "a/2026-11-18/11/st%2F1"
+    for items in (
+        frames(0, 1000),
+        [ChatFrame(1, "Ann", ZERO, "new", "m1", "Hi")],
+        [*frames(1000, 2000), END],
+    ):
+        async with build(tmp_path, **options).open(STREAM, 0) as writer:
+            await writer.write(items)
+    report = verify(directory)
+    assert (report.problems, report.manifest.tracks[0].present_secs) == ([], 2)
+    assert "chat.jsonl" in report.manifest.files
+
+    later = msgspec.structs.replace(STREAM, started_ms=STREAM.started_ms + 7_200_000)
+    await build(tmp_path, **options).purge(later)
+    assert [path.name for path in directory.iterdir()] == ["tombstone.json"]
+    with pytest.raises(SinkError, match="deleted"):
+        async with build(tmp_path, **options).open(later, 0):
             pass
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rtmsd.frames import Event, Gap, Item, MediaKind, StreamInfo
+from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamInfo
 from rtmsd.protocol.actions import (
     Action,
     CloseSocket,
@@ -39,7 +39,13 @@ URLS = {"audio": f"{HOST}/audio", "transcript": f"{HOST}/transcript"}
 class Bench:
     """A machine, a clock, and a record of what it wanted; broken invariants fail at once."""
 
-    def __init__(self, *, kinds: frozenset[MediaKind] = BOTH, urls: Sequence[str] = (HOST,)) -> None:
+    def __init__(
+        self,
+        *,
+        kinds: frozenset[MediaKind] = BOTH,
+        urls: Sequence[str] = (HOST,),
+        resumed_ms: int | None = None,
+    ) -> None:
         self.now = 1000.0
         self.machine = StreamMachine(
             info=INFO,
@@ -50,6 +56,7 @@ class Bench:
             allowed_hosts=("*.zoom.us",),
             backoff=lambda: itertools.chain([0.5, 1.0, 2.0, 4.0, 8.0], itertools.repeat(15.0)),
             wall_offset=WALL_MS / 1000 - 1000.0,
+            resumed_ms=resumed_ms,
         )
         self.kinds = kinds
         self.live: dict[str, Socket] = {}
@@ -81,7 +88,7 @@ class Bench:
         self._forget(socket)
         self.do(self.machine.closed(socket, code, self.now))
 
-    def receive(self, kind: str, message: dict[str, Any] | bytes) -> list[Action]:
+    def receive(self, kind: str, message: dict[str, Any] | bytes) -> None:
         """Receive on the live socket of a kind, and check that keep-alives are answered on it."""
         socket = self.live[kind]
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
@@ -95,7 +102,6 @@ class Bench:
             echo = {key: message[key] for key in ("sequence", "timestamp") if type(message.get(key)) is int}
             replies = [one for to, one in self.sent[before:] if to == socket and one["msg_type"] == 13]
             assert [one.items() >= echo.items() for one in replies] == [True], "a keep-alive was not answered"
-        return list(actions)
 
     def later(self, secs: float) -> None:
         """Let time pass, waking the machine whenever it asked for it."""
@@ -144,8 +150,8 @@ class Bench:
 
     # Invariants
 
-    def do(self, actions: Sequence[Action]) -> None:
-        for action in actions:
+    def do(self, actions: AudioFrame | Sequence[Action]) -> None:
+        for action in [Deliver(actions)] if isinstance(actions, AudioFrame) else actions:
             assert self.finished is None, f"{action} after the end"
             match action:
                 case OpenSocket(socket, url):

@@ -467,15 +467,6 @@ def test_a_repeated_start_is_a_duplicate_or_a_move() -> None:
     assert bench.sent_types() == [1, 7, 5, 1, 7, 5]
 
 
-def test_leaving_says_nothing_and_ends_nothing() -> None:
-    """When we stop, the sockets close and no item says that the stream is over."""
-    bench = Bench()
-    bench.join()
-    before = list(bench.items)
-    bench.do(bench.machine.leave(bench.now))
-    assert bench.finished is not None and bench.finished.outcome == "left" and bench.items == before
-
-
 @pytest.mark.parametrize(
     ("data", "counter"),
     [
@@ -516,3 +507,203 @@ def test_the_secret_is_not_kept() -> None:
     """Nothing that could be printed holds the client secret."""
     machine: StreamMachine = Bench(kinds=BOTH).machine
     assert "demo_client_secret" not in repr(vars(machine))
+
+
+def session(bench: Bench, name: str, state: int, reason: int | None = None) -> None:
+    message = {"msg_type": 9, "rtms_session_id": name, "state": state, "timestamp": WALL_MS}
+    bench.receive("signaling", message if reason is None else message | {"reason": reason})
+
+
+def test_one_session_that_stops_does_not_end_the_others() -> None:
+    """A stream has a session per user of the app: only when all are stopped is a Close frame the end."""
+    bench = Bench()
+    bench.join()
+    session(bench, "a", 2)
+    session(bench, "b", 2)
+    session(bench, "b", 5, 3)
+    bench.closed("signaling", 1000)
+    assert bench.finished is None
+    bench.later(3.0)
+    bench.greet()
+    session(bench, "a", 5, 6)
+    bench.closed("signaling", 1000)
+    assert bench.finished is not None and bench.finished.reason == 6
+
+
+def test_a_stream_is_paused_when_all_its_sessions_are() -> None:
+    """One session that goes on is audible."""
+    bench = Bench()
+    bench.join()
+    session(bench, "a", 2)
+    session(bench, "b", 2)
+    session(bench, "a", 3)
+    assert bench.machine.state == "streaming"
+    session(bench, "b", 3)
+    assert bench.machine.state == "paused"
+    session(bench, "b", 5, 3)
+    session(bench, "a", 4)
+    assert bench.machine.state == "streaming"
+
+
+def test_a_medium_that_was_live_is_not_given_up() -> None:
+    """Its credentials are good: Closes where an answer was due are then an outage, tried again and again."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.join()
+    bench.closed("audio", 1000)
+    for again in range(7):
+        while "audio" not in bench.live:
+            bench.later(0.5)
+        bench.opened("audio")
+        bench.receive("signaling", {"msg_type": 12, "sequence": 1, "timestamp": 1})
+        if again < 6:
+            bench.closed("audio", 1000)
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    assert bench.machine.refused == {} and "media_refused" not in bench.events()
+
+
+def test_a_server_that_goes_away_may_come_back_within_the_window() -> None:
+    """Closes on the way back into a stream that we were in do not end it before Zoom's window does."""
+    bench = Bench()
+    bench.join()
+    bench.closed("signaling", 1001)
+    for _ in range(3):
+        bench.later(5.0)
+        bench.opened("signaling")
+        bench.closed("signaling", 1001)
+    assert bench.finished is None
+    bench.do(bench.machine.started_again(["wss://zoomiad2.iad.zoom.us"], bench.now))
+    bench.greet()
+    assert bench.machine.state != "ended" and bench.finished is None
+
+
+def test_what_the_server_closed_for_good_ends_without_a_reason() -> None:
+    """After the window: everything was closed, and no reason came."""
+    bench = Bench()
+    bench.join()
+    bench.closed("signaling", 1000)
+    for _ in range(20):
+        bench.later(4.0)
+        if "signaling" in bench.live:
+            bench.opened("signaling")
+            bench.closed("signaling", 1000)
+    assert bench.finished is not None and bench.finished.outcome == "silent_end"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"msg_type": 6, "event": {"event_type": 7, "timestamp": WALL_MS}},
+        {"msg_type": 8, "state": 2, "reason": 14},
+    ],
+)
+def test_zooms_word_that_media_is_interrupted_replaces_silent_sockets(message: dict[str, object]) -> None:
+    """A half-open media socket that was not heard for long is made anew at once; one that was heard stays."""
+    bench = Bench()
+    bench.join()
+    audio, transcript = bench.live["audio"], bench.live["transcript"]
+    bench.later(30.0)
+    bench.receive("transcript", {"msg_type": 12, "sequence": 1, "timestamp": 1})
+    bench.receive("signaling", message)
+    bench.later(0.1)
+    assert bench.live["audio"] != audio and bench.live["transcript"] == transcript
+
+
+def test_a_medium_that_comes_very_late_leaves_a_gap() -> None:
+    """From the start to its coming, less what Zoom keeps of audio."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": URLS}})
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    for _ in range(30):
+        bench.later(10.0)
+        bench.receive("signaling", {"msg_type": 12, "sequence": 1, "timestamp": 1})
+        bench.receive("audio", {"msg_type": 12, "sequence": 1, "timestamp": 1})
+    while "transcript" not in bench.live:
+        bench.later(1.0)
+    bench.opened("transcript")
+    bench.receive("transcript", {"msg_type": 4, "status_code": 0})
+    assert [(gap.cause, gap.from_ms, gap.media) for gap in bench.gaps()] == [
+        ("not_delivered", WALL_MS, MediaKind.TRANSCRIPT)
+    ]
+
+
+def test_a_late_first_packet_is_no_replay() -> None:
+    """After a long outage a packet that is a little late does not show that Zoom kept what we missed."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.join()
+    bench.later(1.0)
+    bench.audio(bench.wall_ms - 100)
+    bench.closed("audio")
+    bench.later(20.0)
+    while "audio" not in bench.live:
+        bench.later(0.5)
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    bench.audio(bench.wall_ms - 900)
+    assert [gap.cause for gap in bench.gaps()] == ["socket_down"]
+
+
+def test_media_that_closes_just_before_the_end_is_no_gap() -> None:
+    """Zoom closes sockets in any order when a meeting ends."""
+    bench = Bench()
+    bench.join()
+    bench.closed("audio", 1000)
+    bench.later(1.0)
+    bench.do(bench.machine.stopped(6, bench.wall_ms, bench.now))
+    assert bench.gaps() == []
+
+
+def test_a_meeting_that_ended_while_we_were_down_is_not_blamed_on_credentials() -> None:
+    """A resumed stream was joined before: a Close before the answer means that it is over."""
+    bench = Bench(resumed_ms=WALL_MS - 5000)
+    bench.start()
+    for _ in range(20):
+        if "signaling" in bench.live:
+            bench.opened("signaling")
+            bench.closed("signaling", 1000)
+        bench.later(4.0)
+    assert bench.finished is not None and bench.finished.outcome == "silent_end"
+
+
+def test_a_move_forgives_what_the_old_server_did() -> None:
+    """One Close of the old server does not count against the new one."""
+    bench = Bench()
+    bench.start()
+    bench.opened("signaling")
+    bench.closed("signaling", 1000)
+    bench.do(bench.machine.started_again(["wss://zoomiad2.iad.zoom.us"], bench.now))
+    bench.opened("signaling")
+    bench.closed("signaling", 1000)
+    bench.later(3.0)
+    assert "signaling" in bench.live
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wss://[::1%25.zoom.us]:9/",
+        "wss://[::1]/",
+        "wss://a..zoom.us/",
+        "wss://.zoom.us/",
+        "wss://" + "a" * 64 + ".zoom.us/",
+        "wss://a.zoom.us/\x00",
+        "wss://a.zoom.us/#fragment",
+        "wss://a\udc80.zoom.us/",
+        "wss://a.zoom.us:99999/",
+        "wss://a b.zoom.us/",
+    ],
+)
+def test_urls_that_only_look_like_zooms_are_refused(url: str) -> None:
+    """Zone ids, over-long labels, control characters: what is no plain host name is never connected to."""
+    bench = Bench(urls=[url])
+    bench.start()
+    assert bench.finished is not None and bench.finished.outcome == "bad_url" and not bench.urls
+
+
+def test_a_keep_alive_with_an_enormous_number_is_echoed() -> None:
+    """Whatever number it is, it comes back as it came."""
+    bench = Bench()
+    bench.join()
+    bench.receive("audio", {"msg_type": 12, "sequence": 10**30, "timestamp": 10**40, "content": []})

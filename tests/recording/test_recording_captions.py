@@ -1,11 +1,15 @@
-"""Transcripts as JSON lines and WebVTT."""
+"""Transcripts as JSON lines, WebVTT and SRT."""
+
+import re
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from recording_samples import ZERO, phrase
 
 from rtmsd.frames import TranscriptFrame
-from rtmsd.recording.captions import jsonl, phrases, webvtt
+from rtmsd.recording.captions import jsonl, phrases, srt, webvtt
 
 
 def vtt(*frames, duration_ms=100_000):
@@ -76,3 +80,48 @@ def test_json_lines_have_both_times():
         "source": "own",
         "language": 9,
     }
+
+
+def subtitles(*frames, duration_ms=100_000):
+    return srt(phrases(frames, zero_ms=ZERO, duration_ms=duration_ms)).decode()
+
+
+def parse_srt(text):
+    """Read SRT as strictly as the pickiest editor: number from 1, times, lines, and one blank line in between."""
+    cues = []
+    for number, block in enumerate(text.removesuffix("\n").split("\n\n") if text else [], 1):
+        index, times, *lines = block.split("\n")
+        assert index == str(number)
+        assert re.fullmatch(r"\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}", times)
+        assert lines and all(line.strip() and "-->" not in line for line in lines)
+        cues.append((times, "\n".join(lines)))
+    return cues
+
+
+def test_subtitles_are_numbered_and_named():
+    """The cues of the WebVTT file, numbered from 1, with a comma in their times and the name in front."""
+    frames = [phrase(2, 3_661_234, 3_662_000, "Later"), phrase(1, 1500, 2250, "First"), phrase(1, 0, 9, " ")]
+    assert subtitles(*frames, duration_ms=10_000_000) == (
+        "1\n00:00:01,500 --> 00:00:02,250\nName 1: First\n\n2\n01:01:01,234 --> 01:01:02,000\nName 2: Later\n"
+    )
+    assert subtitles() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("Ann <b>", "1 < 2 --> 4 ---> {\\an8}", "Ann ‹b›: 1 ‹ 2 → 4 -→ (\\an8)"),
+        ("A\n\nB", "one\r\n\r\ntwo\u2028three", "A B: one two three"),
+        ("", "3\n00:00:00,000 --> 00:00:09,000\nfake", "User 7: 3 00:00:00,000 → 00:00:09,000 fake"),
+    ],
+)
+def test_subtitles_have_no_markup(name, text, line):
+    """Nothing in a name or a text begins another cue, ends one, or formats it."""
+    assert parse_srt(subtitles(spoken(name, text))) == [("00:00:00,000 --> 00:00:01,000", line)]
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=4))
+def test_any_text_makes_readable_subtitles(said):
+    """Whatever is said, the file parses and has as many cues as the WebVTT file."""
+    frames = [spoken(name, text) for name, text in said]
+    assert len(parse_srt(subtitles(*frames))) == vtt(*frames).count(" --> ")

@@ -1,6 +1,7 @@
 """Paths made of Zoom's ids."""
 
 import stat
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,7 +11,8 @@ from recording_samples import INFO
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import StreamInfo
-from rtmsd.recording.layout import make_directories, recording_directory, safe_name
+from rtmsd.recording.files import make_directories
+from rtmsd.recording.layout import Layout, candidate_directories, recording_directory, safe_name
 
 
 @given(st.text(min_size=1))
@@ -66,3 +68,98 @@ def test_directories_are_private(tmp_path):
     for path in [directory, *directory.parents][:4]:
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert directory.resolve().is_relative_to(tmp_path.resolve())
+
+
+EVERYTHING = "{app}/{product}/{account}/{date}T{hour}/{meeting}-{meeting_uuid}/x={stream}.y"
+HOUR_MS = 3_600_000
+
+
+def test_all_variables(tmp_path):
+    """Each variable has its value, made safe; what Zoom did not say is unknown."""
+    info = msgspec.structs.replace(INFO, started_ms=1_795_046_399_999, product="../..", account_id="")
+    assert recording_directory(tmp_path, info, Layout(EVERYTHING)) == (
+        tmp_path
+        / "notes/%2E%2E%2F%2E%2E/unknown/2026-11-18T23/123456789-4kC%2FbP%2Bx%3D%3D/x=s%2Ftr%2Beam%3D1.y"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("date={date}/meeting={meeting}", "needs {stream}"),
+        ("", "must be relative"),
+        ("/{stream}", "must be relative"),
+        ("{stream}/", "must be relative"),
+        ("a//{stream}", "must be relative"),
+        ("../{stream}", "must be relative"),
+        ("{stream}/..", "must be relative"),
+        ("./{stream}", "must be relative"),
+        ("{user_name}/{stream}", "not {user_name}"),
+        ("{topic}/{stream}", "names of people"),
+        ("{stream.__class__}", "not {stream.__class__}"),
+        ("{stream!r}", "not {stream!r}"),
+        ("{}/{stream}", "not {}"),
+        ("{{stream}}", "braces"),
+        ("{stream", "braces"),
+        ("a\0/{stream}", "printable"),
+        ("a\n/{stream}", "printable"),
+        ("{meeting}{stream}", "run together"),
+        ("{stream}-{stream}", "run together"),
+        ("{app}-{product}-{account}/{stream}", "longer than 255"),
+        ("x" * 156 + "{stream}", "longer than 255"),
+        ("ü" * 78 + "{stream}", "longer than 255"),
+    ],
+)
+def test_bad_templates(template, words):
+    """A template that leaves the directory, is misspelt, or lets two recordings meet is refused with a sentence."""
+    with pytest.raises(ValueError) as caught:
+        Layout(template)
+    assert words in str(caught.value) and str(caught.value).startswith("layout ")
+
+
+TEMPLATES = st.lists(
+    st.sampled_from(
+        ["{date}", "h{hour}", "{app}", "{account}", "{meeting}", "{meeting_uuid}.{product}", "a b"]
+    )
+).flatmap(
+    lambda parts: st.sampled_from(["{stream}", "s={stream}"]).map(lambda last: "/".join([*parts, last]))
+)
+STREAMS = st.builds(
+    StreamInfo,
+    app=st.text(),
+    product=st.text(),
+    stream_id=st.text(min_size=1),
+    meeting_uuid=st.text(),
+    meeting_id=st.text(),
+    account_id=st.text(),
+    started_ms=st.integers(0, 2 * 10**12),
+)
+
+
+@given(TEMPLATES, STREAMS, STREAMS)
+def test_any_layout_confines_and_separates(template, one, other):
+    """Whatever the ids are, a recording lies as deep below the root as its template says, and meets no other."""
+    root, layout = Path("/root"), Layout(template)
+    places = set(candidate_directories(root, one, layout))
+    for place in places:
+        below = place.relative_to(root).parts
+        assert len(below) == template.count("/") + 1
+        assert all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in below)
+    if one.stream_id != other.stream_id:
+        assert places.isdisjoint(candidate_directories(root, other, layout))
+
+
+@pytest.mark.parametrize("known", ["ledger.jsonl.part", "tombstone.json"])
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+def test_a_later_start_finds_its_recording_under_any_layout(tmp_path, hours, known):
+    """What was begun, or deleted on request, up to a day away is found again; what is complete is left alone."""
+    layout = Layout("{hour}/{date}/{stream}")
+    begun = msgspec.structs.replace(INFO, started_ms=INFO.started_ms + hours * HOUR_MS)
+    before = recording_directory(tmp_path, begun, layout)
+    make_directories(before)
+    home = recording_directory(tmp_path, INFO, layout)
+    assert home != before
+    (before / known).touch()
+    assert recording_directory(tmp_path, INFO, layout) == before
+    make_directories(home)
+    assert recording_directory(tmp_path, INFO, layout) == home

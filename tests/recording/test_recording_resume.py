@@ -11,7 +11,7 @@ import pytest
 from recording_samples import INFO, ZERO, end, opened, packet, phrase, samples, tone
 
 from rtmsd.errors import RecordingError
-from rtmsd.frames import Event, Gap
+from rtmsd.frames import ChatFrame, Event, Gap
 from rtmsd.recording import purge, verify
 from rtmsd.recording.wav import read_header
 
@@ -146,10 +146,11 @@ class _Died(BaseException):
     """Stands for the process's death."""
 
 
-@pytest.mark.parametrize("step", range(9))
+@pytest.mark.parametrize("step", range(12))
 def test_death_while_closing(tmp_path, monkeypatch, step):
     """Wherever closing is broken off, it can be done again, with the same result."""
-    items = [*spurt(1, 0, 1000), *spurt(2, 500, 1500), phrase(1, 0, 900), Event("x", ZERO), end(10_000)]
+    said = ChatFrame(1, "Ann", ZERO, "new", "m1", "Hi")
+    items = [*spurt(1, 0, 1000), *spurt(2, 500, 1500), phrase(1, 0, 900), Event("x", ZERO), said, end(10_000)]
     straight = opened(tmp_path / "straight")
     straight.write(items)
     straight.close()
@@ -177,6 +178,13 @@ def test_death_while_closing(tmp_path, monkeypatch, step):
     sums = [(tmp_path / name / "SHA256SUMS").read_bytes() for name in ("straight", "broken")]
     assert sums[0] == sums[1]
     assert verify(tmp_path / "broken").ok
+
+
+def test_what_was_being_written_at_death_is_removed(tmp_path):
+    """A whole file that never got its name, also a tombstone's, does not stand beside the complete recording."""
+    opened(tmp_path).suspend()
+    (tmp_path / "tombstone.json.new.part").write_bytes(b"{")
+    finished(tmp_path, packet(1, 0))
 
 
 def test_one_writer(tmp_path):

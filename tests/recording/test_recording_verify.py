@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_samples import ZERO, end, opened, packet, phrase
 
-from rtmsd.frames import Event, Gap
+from rtmsd.frames import AudioFormat, ChatFrame, Event, Gap
 from rtmsd.recording import verify
 from rtmsd.recording.manifest import digest
 
@@ -26,6 +26,9 @@ FILES = [
     "gaps.jsonl",
     "transcript.jsonl",
     "transcript.vtt",
+    "transcript.srt",
+    "speakers.rttm",
+    "chat.jsonl",
     "audio/user=1.wav",
     "audio/user=2.wav",
     "audio/mixed.wav",
@@ -38,6 +41,7 @@ def make(directory: Path) -> Path:
     recording.write([packet(2, at) for at in range(200, 700, 20)])
     recording.write([Event("first_packet", ZERO), Event("session_paused", ZERO + 700)])
     recording.write([Event("session_resumed", ZERO + 800), Gap("socket_down", ZERO + 800, ZERO + 900)])
+    recording.write([ChatFrame(1, "Ann", ZERO + 50, "new", "m1", "Hi", raw={"text": "Hi"})])
     recording.write([phrase(1, 0, 400, "Hello"), phrase(2, 200, 700, "World"), end(1000)])
     recording.close()
     return directory
@@ -61,11 +65,11 @@ def test_a_good_recording_verifies_after_it_was_moved(tmp_path):
     moved = shutil.move(tmp_path / "a", tmp_path / "b")
     report = verify(moved)
     assert (report.ok, report.problems) == (True, [])
-    assert report.summary == "0:00:01.000 long, 2 tracks, 88.8888 % complete, 1 gap"
+    assert report.summary.startswith("0:00:01.000 long, 2 tracks, audio 88.8888 % complete, 1 gap. ")
     checked = subprocess.run(
         ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=moved, capture_output=True, text=True
     )
-    assert (checked.returncode, checked.stdout.count("OK")) == (0, 8)
+    assert (checked.returncode, checked.stdout.count("OK")) == (0, 11)
     assert {path.relative_to(moved).as_posix() for path in moved.rglob("*") if path.is_file()} == set(FILES)
     reseal(moved)
     assert verify(moved).ok
@@ -164,6 +168,17 @@ def replaced(name, old, new):
     return edit
 
 
+def appended(name, line):
+    def edit(directory):
+        with (directory / name).open("ab") as file:
+            file.write(line)
+
+    return edit
+
+
+TURN = b"SPEAKER s%%2Ftr%%2Beam%%3D1 1 %s %s <NA> <NA> 2 <NA> <NA>\n"
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
@@ -187,6 +202,18 @@ def replaced(name, old, new):
         (replaced("transcript.jsonl", b"World", b"Word"), "does not have the cues"),
         (replaced("transcript.jsonl", b'"start":0.0', b'"start":-1.0'), "outside"),
         (replaced("transcript.vtt", b"00.500", b"00.501"), "does not have the cues"),
+        (replaced("transcript.srt", b"00,500", b"00,501"), "transcript.srt does not have the cues"),
+        (replaced("chat.jsonl", b"message_id", b"message"), "chat.jsonl cannot be read"),
+        (replaced("chat.jsonl", b'"raw":{', b'"raw":['), "chat.jsonl cannot be read"),
+        (replaced("speakers.rttm", b"SPEAKER", b"SPEAKERS"), "speakers.rttm cannot be read"),
+        (replaced("speakers.rttm", b"s%2Ftr", b"t%2Ftr"), "name the stream"),
+        (replaced("speakers.rttm", b"0.000 0.400", b"0.300 0.100"), "ordered by time"),
+        (replaced("speakers.rttm", b" 2 <NA>", b" 3 <NA>"), "without a track"),
+        (replaced("speakers.rttm", b"0.200 0.500", b"0.200 0.801"), "within the recording"),
+        (replaced("speakers.rttm", b"0.200 0.500", b"0.200 0.499"), "has 0.499 s of user 2"),
+        (replaced("speakers.rttm", b"0.200 0.500", b"0.201 0.500"), "sound outside the turns"),
+        (appended("speakers.rttm", TURN % (b"0.700", b"0.100")), "300 ms apart"),
+        (appended("speakers.rttm", TURN % (b"0.500", b"0.400")), "300 ms apart"),
         (replaced("audio/user=1.wav", b"WAVE", b"WAVX"), "does not fit"),
         (replaced("audio/mixed.wav", b"\x40\x1f\x00\x00", b"\x00\x00\x00\x00"), "should be 16-bit PCM"),
         (lambda directory: (directory / "audio/user=1.wav").write_bytes(b"RIFF"), "44 bytes"),
@@ -197,6 +224,15 @@ def test_a_resealed_lie_is_found(tmp_path, edit, words):
     edit(make(tmp_path))
     reseal(tmp_path)
     assert any(words in problem for problem in verify(tmp_path).problems), verify(tmp_path).problems
+
+
+def test_turns_of_nobody_are_found(tmp_path):
+    """Zoom's own mix cannot say who spoke."""
+    recording = opened(tmp_path)
+    recording.write([packet(0, 0, None, AudioFormat("L16", 8000, 1, False)), end(1000)])
+    recording.close()
+    (tmp_path / "speakers.rttm").touch()
+    assert any("without a track for each" in problem for problem in verify(tmp_path).problems)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff\xfe", b"[" * 100_000])

@@ -1,11 +1,10 @@
-import random
-
 import numpy as np
 import pytest
 
 from rtmsd.errors import SimulatorError
 from rtmsd.protocol.codes import EventType
 from rtmsd.simulator import (
+    Action,
     Joins,
     Leaves,
     Meeting,
@@ -17,7 +16,6 @@ from rtmsd.simulator import (
     Unmutes,
     default_meeting,
 )
-from rtmsd.simulator.meeting import Action
 from rtmsd.simulator.sound import AudioParams, PacketCutter, mix
 from rtmsd.simulator.speech import load_sentences
 from rtmsd.simulator.stage import Moment, Stage
@@ -36,7 +34,7 @@ def meeting(*timeline: Action, ends_ms: int = 4000) -> Meeting:
 
 def played(what: Meeting) -> tuple[Truth, list[Moment]]:
     truth = Truth()
-    stage = Stage(what, zero_ms=ZERO, chance=random.Random(1), truth=truth)
+    stage = Stage(what, zero_ms=ZERO, truth=truth)
     moments = []
     while not stage.over:
         moments.append(stage.step())
@@ -129,7 +127,6 @@ def test_a_pause_is_heard_by_nobody() -> None:
     stage = Stage(
         meeting(Says(0, ANN, noise(400)), Says(600, BO, noise(2000))),
         zero_ms=ZERO,
-        chance=random.Random(1),
         truth=truth,
     )
     for _ in range(40):

@@ -29,11 +29,20 @@ class Inbox:
         self.closed.set()
 
 
-async def talk(tmp: Path, behave: Callable[[Peer], Awaitable[None]], answer: bytes | None = None) -> Inbox:
+async def talk(
+    tmp: Path,
+    behave: Callable[[Peer], Awaitable[None]],
+    answer: bytes | None = None,
+) -> Inbox:
     """Connect, let the server behave, and wait until the connection is gone."""
     inbox = Inbox()
     async with raw_websocket(tmp, behave, answer=answer) as (url, ca_file), asyncio.timeout(20):
-        await connect(url, tls=client_tls(ca_file), on_message=inbox.message, on_closed=inbox.close)
+        await connect(
+            url,
+            tls=client_tls(ca_file),
+            on_message=inbox.message,
+            on_closed=inbox.close,
+        )
         await inbox.closed.wait()
     return inbox
 

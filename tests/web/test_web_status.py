@@ -3,113 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
+from page_source import DISK, ENDED, FAILED, LIVE, NOW_MS, TALK, SetClock, Source, admin, page
 from structlog.testing import capture_logs
 
-from rtmsd.config import Listen, Secret, UnixListen
+from rtmsd.config import Listen, UnixListen
 from rtmsd.errors import RtmsdError
-from rtmsd.runtime.clock import Clock
+from rtmsd.web.admin import admin_app
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check, ready
 from rtmsd.web.server import serving
-from rtmsd.web.status import SinkStatus, StreamStatus, admin_app, problems
-from rtmsd.web.words import amount, count, duration
-
-NOW_MS = 1_738_392_034_000
-
-
-class SetClock(Clock):
-    def wall(self) -> float:
-        return NOW_MS / 1000
-
-
-LIVE = StreamStatus(
-    stream_id="609340fb2a7946909659956c8aa9250c",
-    app="notes",
-    product="meeting",
-    meeting_id="85746065432",
-    meeting_uuid="4444AAAiAAAAAiAiAiiAii==",
-    state="live",
-    started_ms=NOW_MS - 780_000,
-    age_secs=780,
-    speakers=4,
-    frames={"audio": 12874, "transcript": 213},
-    gaps=2,
-    gap_secs=3.4,
-    details={"server": "zoomsjc1.sjc.zoom.us"},
-)
-FAILED = replace(
-    LIVE,
-    stream_id="failed-stream-id",
-    state="failed",
-    frames={},
-    sentence="Zoom refused <b>this</b> stream.",
-    problem=True,
-)
-DISK = SinkStatus(
-    name="disk",
-    type="file",
-    queue_items=12,
-    queue_bytes=38_400,
-    dropped=0,
-    errors=0,
-    writers=2,
-    last_success_ms=NOW_MS - 5_000,
-)
-
-
-@dataclass
-class Source:
-    """What a daemon would tell."""
-
-    is_accepting: bool = True
-    all_checks: list[Check] = field(default_factory=lambda: [Check("journal", True, "The journal is open.")])
-    all_streams: list[StreamStatus] = field(default_factory=list)
-    all_sinks: list[SinkStatus] = field(default_factory=lambda: [DISK])
-    counters: WebhookCounters = field(default_factory=WebhookCounters)
-    broken: bool = False
-
-    def accepting(self) -> bool:
-        return self.is_accepting
-
-    def checks(self) -> Sequence[Check]:
-        return self.all_checks
-
-    def streams(self) -> Sequence[StreamStatus]:
-        if self.broken:
-            raise RuntimeError("a bug with a secret detail")
-        return self.all_streams
-
-    def sinks(self) -> Sequence[SinkStatus]:
-        return self.all_sinks
-
-    def webhooks(self) -> WebhookCounters:
-        return self.counters
-
-
-@asynccontextmanager
-async def admin(source: Source, token: str | None = None) -> AsyncIterator[aiohttp.ClientSession]:
-    app = admin_app(
-        source=source, clock=SetClock(), version="9.8.7", token=None if token is None else Secret(token)
-    )
-    async with (
-        serving(app, Listen("127.0.0.1", 0)) as bound,
-        aiohttp.ClientSession(f"http://{bound}") as session,
-    ):
-        yield session
-
-
-async def page(source: Source) -> str:
-    async with admin(source) as session, session.get("/") as response:
-        assert response.status == 200
-        return await response.text()
+from rtmsd.web.words import ago, amount, count, duration
 
 
 async def test_all_is_well() -> None:
@@ -161,25 +70,6 @@ async def test_problems_come_first() -> None:
     assert "&lt;b&gt;this&lt;/b&gt;" in text
 
 
-@pytest.mark.parametrize(
-    ("counters", "shown"),
-    [
-        (WebhookCounters(last_refused_ms=NOW_MS - 1000, last_refusal="bad_signature"), True),
-        (WebhookCounters(last_refused_ms=NOW_MS - 1000, last_refusal="no_signature"), False),
-        (WebhookCounters(last_refused_ms=NOW_MS - 7_200_000, last_refusal="bad_signature"), False),
-        (
-            WebhookCounters(
-                last_taken_ms=NOW_MS - 500, last_refused_ms=NOW_MS - 1000, last_refusal="bad_signature"
-            ),
-            False,
-        ),
-    ],
-)
-def test_when_a_refused_webhook_is_a_problem(counters: WebhookCounters, shown: bool) -> None:
-    """A refusal is a problem when it points at our set-up, is recent, and none was taken since."""
-    assert bool(problems([], [], [], counters, now_ms=NOW_MS)) is shown
-
-
 async def test_json() -> None:
     """The same streams come as JSON."""
     async with (
@@ -226,16 +116,54 @@ async def test_security_headers() -> None:
 
 
 async def test_the_page_needs_nothing_from_elsewhere() -> None:
-    """The page has no script, no inline style and no address of another host, as its policy demands."""
-    text = await page(Source(all_streams=[LIVE, FAILED]))
-    for forbidden in ("<script", "<style", "style=", "https://", "http://", "onclick"):
+    """The page has one script, a file of its own, no inline style and no address of another host."""
+    text = await page(Source(all_streams=[LIVE, ENDED, FAILED], all_timelines={LIVE.stream_id: TALK}))
+    assert text.count("<script") == text.count('<script src="/static/live.js" defer></script>') == 1
+    for forbidden in ("<style", "style=", "https://", "http://", "onclick"):
         assert forbidden not in text
+
+
+async def test_without_a_script_the_page_refreshes_itself() -> None:
+    """Only browsers that run no script are told to load the page again."""
+    text = await page(Source())
+    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in text
+    assert text.count("http-equiv") == 1
+
+
+async def test_nobody_is_named() -> None:
+    """Speakers are numbered, with their ids as a title; what is drawn is also said in words."""
+    text = await page(Source(all_streams=[LIVE], all_timelines={LIVE.stream_id: TALK}))
+    assert '<span class="who" title="user 16778240">Speaker 1</span>' in text
+    assert "<title>Speaker 2 was heard for 10 s, 1 time, 3 s missing, 2 s paused.</title>" in text
+    assert text.count("<svg") == 2
+
+
+async def test_of_very_many_streams_few_are_drawn() -> None:
+    """Every stream stands on the page by its id; the first are drawn, those with a problem before the others."""
+    streams = [replace(LIVE, stream_id=f"living-{number}", meeting_id=str(number)) for number in range(200)]
+    streams[150] = replace(streams[150], problem=True, sentence="Look here.")
+    streams += [replace(ENDED, stream_id=f"over-{number}") for number in range(200)]
+    timelines = {stream.stream_id: TALK for stream in streams}
+    text = await page(Source(all_streams=streams, all_timelines=timelines))
+    for stream in streams:
+        assert f'id="stream-{stream.stream_id}"' in text
+    assert text.count("<svg") == 2 * (12 + 6)
+    assert text.index('id="stream-living-150"') < text.index('id="stream-living-0"')
+    assert "188 more" in text and "194 older" in text
+
+
+async def test_the_numbers_of_a_sink_can_be_read_by_programs() -> None:
+    """What a sink lost stands in the page by the sink's name."""
+    sink = replace(DISK, name="slow", drops={"lane_full": 40, "not_written": 2}, errors=3)
+    assert 'id="sink-slow" data-written="4711" data-dropped="42" data-errors="3"' in await page(
+        Source(all_sinks=[sink])
+    )
 
 
 async def test_token() -> None:
     """With a token everything but healthz needs it: as a bearer, or as any user's password."""
     async with admin(Source(), token="töken-1") as session:
-        for path in ("/", "/readyz", "/api/v1/streams", "/static/style.css", "/nothing"):
+        for path in ("/", "/events", "/metrics", "/readyz", "/api/v1/streams", "/static/live.js", "/nothing"):
             async with session.get(path) as response:
                 assert response.status == 401
                 assert response.headers["WWW-Authenticate"].startswith("Basic")
@@ -297,13 +225,17 @@ async def test_an_address_in_use() -> None:
 
 def test_words() -> None:
     """Durations, sizes and numbers read well."""
-    assert [duration(secs) for secs in (-1, 59.9, 60, 4800, 100_000)] == [
+    assert [duration(secs) for secs in (-1, 59.9, 60, 90, 605, 3600, 4800, 100_000)] == [
         "0 s",
         "59 s",
         "1 min",
+        "1 min 30 s",
+        "10 min",
+        "1 h",
         "1 h 20 min",
         "1 d 3 h",
     ]
+    assert [ago(None, NOW_MS), ago(NOW_MS - 5_000, NOW_MS)] == ["never", "5 s ago"]
     assert [amount(size) for size in (0, 1023, 1536, 20 * 2**20, 5 * 2**40)] == [
         "0 B",
         "1023 B",

@@ -293,8 +293,10 @@ async def test_probes(tmp_path: Path) -> None:
         async with one.session.head(one.url + "/webhook") as response:
             assert response.status == 200
         async with one.session.put(one.url + "/webhook") as response:
-            assert response.status == 405
-        assert (await one.post(started(), headers=signed(started()), path="/webhook/nobody"))[0] == 404
+            assert response.status == 404
+        for path in ("/webhook/nobody", "/webhooks", "/"):
+            assert (await one.post(started(), headers=signed(started()), path=path))[0] == 404
+        assert one.counters.by_result() == {"wrong_path": 3}
         assert (await one.post(started(), headers=signed(started()), path="/webhook/notes"))[0] == 200
 
 

@@ -1,0 +1,86 @@
+"""A meeting written down in TOML (docs/scenarios.md)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from rtmsd.errors import SimulatorError
+from rtmsd.protocol.codes import MediaDataType
+from rtmsd.simulator.actions import Action
+from rtmsd.simulator.meeting import Meeting, Person, zoom_user_id
+from rtmsd.simulator.reading import Fields
+from rtmsd.simulator.speech import STEP_MS, load_sentences
+from rtmsd.simulator.vocabulary import Cast, read_action
+
+MEDIA = {
+    "audio": MediaDataType.AUDIO,
+    "transcript": MediaDataType.TRANSCRIPT,
+    "chat": MediaDataType.CHAT,
+}
+
+
+def load_scenario(path: Path, *, number: int = 0) -> Meeting:
+    """Read a scenario's meeting; blocks while it reads.
+
+    `number` counts from 0 where one scenario is played several times: each has another seed, so that no two of them
+    sound alike. Raises SimulatorError that names every problem with its path.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SimulatorError(f"{path}: expected a scenario, could not read it ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SimulatorError(f"{path}: expected TOML: {error}") from error
+    problems: list[str] = []
+    meeting = _read(Fields(document, path="", problems=problems), number)
+    if meeting is None:
+        heading = f"{path}: {len(problems)} problem{'s' * (len(problems) != 1)}; nothing was played"
+        raise SimulatorError("\n  ".join([heading, *problems]))
+    return meeting
+
+
+def _read(fields: Fields, number: int) -> Meeting | None:
+    ends_ms = int(fields.number("seconds", least=1, most=86_400) * 1000) // STEP_MS * STEP_MS
+    seed = fields.whole("seed", 1) + number
+    media = MediaDataType(0)
+    for name in fields.words("media", MEDIA, ("audio", "transcript")):
+        media |= MEDIA.get(name, 0)
+    people = _people(fields)
+    cast = Cast({person.name: person.user_id for person in people}, load_sentences(), media, seed)
+    timeline = [_action(entry, cast, ends_ms) for entry in fields.tables("timeline")]
+    fields.finish()
+    if fields.problems:
+        return None
+    happens = tuple(action for action in timeline if action is not None)
+    try:
+        return Meeting(people, happens, ends_ms, media=media, seed=seed)
+    except SimulatorError as error:
+        fields.problem("timeline", str(error))
+        return None
+
+
+def _people(fields: Fields) -> tuple[Person, ...]:
+    people: list[Person] = []
+    for number, entry in enumerate(fields.tables("people")):
+        person = Person(
+            entry.whole("user_id", zoom_user_id(number), least=1, most=2**31 - 1), entry.text("name")
+        )
+        entry.finish()
+        if person.name in [other.name for other in people]:
+            entry.problem("name", f'there is already a person "{person.name}"; timelines name people by it')
+        if person.user_id in [other.user_id for other in people]:
+            entry.problem("user_id", f"{person.user_id} is already somebody else's")
+        people.append(person)
+    if not people:
+        fields.problem("people", 'nobody is there; write people = [{ name = "…" }]')
+    return tuple(people)
+
+
+def _action(entry: Fields, cast: Cast, ends_ms: int) -> Action | None:
+    at_ms = round(entry.number("at_secs") * 1000)
+    if at_ms % STEP_MS:
+        entry.problem("at_secs", f"expected a multiple of {STEP_MS / 1000:g} s, got {at_ms / 1000:g}")
+    elif at_ms >= ends_ms > 0:
+        entry.problem("at_secs", f"{at_ms / 1000:g} s is not before the end at {ends_ms / 1000:g} s")
+    return read_action(entry, cast, at_ms)

@@ -1,0 +1,95 @@
+"""What somebody should look at, in plain words: what is wrong now, and what was lately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rtmsd.web.counters import REFUSALS, WebhookCounters
+from rtmsd.web.health import Check
+from rtmsd.web.status import LIVING, SinkStatus, StreamStatus
+
+_NOW_MS = 3_600_000
+"""After this time nobody waits for what failed once."""
+
+_LATELY_MS = 24 * 3_600_000
+
+# What only a wrong set-up causes; without a signature anybody may have sent it.
+_OUR_REFUSALS = (
+    "bad_signature",
+    "body_altered",
+    "stale",
+    "malformed",
+    "journal_failed",
+    "validation_refused",
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to fix: where, and in a sentence what and how. `anchor` is where the page says more.
+
+    `at_ms` is when it was; None: it is so now.
+    """
+
+    where: str
+    sentence: str
+    anchor: str = ""
+    at_ms: int | None = None
+    now: bool = True
+
+
+def problems(
+    checks: Sequence[Check],
+    streams: Sequence[StreamStatus],
+    sinks: Sequence[SinkStatus],
+    webhooks: WebhookCounters,
+    *,
+    now_ms: int,
+) -> tuple[list[Problem], list[Problem]]:
+    """Gather what is wrong now, the most general first; and what was wrong within a day, the latest first.
+
+    What failed is wrong now until it has worked again, for an hour at most.
+    """
+    found = [Problem(check.name, check.sentence) for check in checks if not check.ok]
+    found += _of_webhooks(webhooks, now_ms)
+    found += _of_sinks(sinks)
+    found += _of_streams(streams, now_ms)
+    lately = [one for one in found if not one.now and now_ms - (one.at_ms or 0) < _LATELY_MS]
+    return [one for one in found if one.now], sorted(lately, key=lambda one: -(one.at_ms or 0))
+
+
+def _of_webhooks(webhooks: WebhookCounters, now_ms: int) -> Iterator[Problem]:
+    refused_ms = webhooks.last_refused_ms
+    if refused_ms is not None and webhooks.last_refusal in _OUR_REFUSALS:
+        sentence = f"The last webhook that was not taken was refused: {REFUSALS[webhooks.last_refusal]}."
+        taken_since = (webhooks.last_taken_ms or 0) > refused_ms
+        now = not taken_since and now_ms - refused_ms < _NOW_MS
+        yield Problem("Webhooks", sentence, "webhooks", refused_ms, now)
+
+
+def _of_sinks(sinks: Sequence[SinkStatus]) -> Iterator[Problem]:
+    for sink in sinks:
+        if sink.problem or sink.last_trouble_ms is not None:
+            at_ms = sink.last_trouble_ms
+            yield Problem(f"Sink {sink.name}", sink.sentence, f"sink-{sink.name}", at_ms, sink.problem)
+
+
+def _of_streams(streams: Sequence[StreamStatus], now_ms: int) -> Iterator[Problem]:
+    worked: dict[str, int] = {}  # by app, when the latest stream began that had no fault of its own
+    for stream in streams:
+        if stream.state not in ("joining", "failed", "ignored"):
+            worked[stream.app] = max(worked.get(stream.app, 0), stream.started_ms)
+    for stream in streams:
+        if not stream.problem:
+            continue
+        meeting = f"Meeting {stream.meeting_id}" if stream.meeting_id else "Stream"
+        at_ms = stream.ended_ms if stream.ended_ms is not None else stream.started_ms
+        now = stream.state in LIVING or (
+            stream.state in ("failed", "ignored")
+            and now_ms - at_ms < _NOW_MS
+            and worked.get(stream.app, 0) <= stream.started_ms
+        )
+        sentence = stream.sentence or f"{stream.gap_secs:.1f} s are missing."
+        where, anchor = f"{meeting} ({stream.app})", f"stream-{stream.stream_id}"
+        yield Problem(where, sentence, anchor, None if stream.state in LIVING else at_ms, now)

@@ -1,0 +1,134 @@
+"""/metrics: the names that dashboards and alerts are written with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from page_source import DISK, NOW_MS, Source, admin
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families
+
+from rtmsd.web.counters import WebhookCounters
+from rtmsd.web.status import Sums
+
+EXPECTED = {
+    "rtmsd_build_info": ("gauge", "Which rtmsd this is."),
+    "rtmsd_webhooks_total": ("counter", "Webhooks by what became of them."),
+    "rtmsd_webhook_ack_seconds": ("histogram", "From a webhook's last byte to its answer; Zoom waits 3 s."),
+    "rtmsd_webhook_clock_skew_seconds": (
+        "gauge",
+        "This machine's clock less Zoom's, at the last verified webhook.",
+    ),
+    "rtmsd_streams_active": ("gauge", "Streams that are open."),
+    "rtmsd_stream_stops_total": ("counter", "Streams that ended, by reason."),
+    "rtmsd_socket_reconnects_total": ("counter", "Sockets that were lost and opened again."),
+    "rtmsd_frames_received_total": ("counter", "Media frames received, each once."),
+    "rtmsd_media_received_bytes_total": ("counter", "Media received, decoded."),
+    "rtmsd_gap_seconds_total": ("counter", "Length of what Zoom did not deliver to rtmsd, by cause."),
+    "rtmsd_gaps_total": ("counter", "Spans that Zoom did not deliver to rtmsd, by cause."),
+    "rtmsd_unknown_messages_total": ("counter", "Messages that rtmsd did not understand."),
+    "rtmsd_event_loop_lag_seconds": (
+        "gauge",
+        "How late the event loop came to a timer, at worst in the last 15 s.",
+    ),
+    "rtmsd_sink_queue_depth": ("gauge", "Items that wait for the sink."),
+    "rtmsd_sink_dropped_frames_total": ("counter", "Frames that the sink never got."),
+    "rtmsd_sink_errors_total": ("counter", "Failures of the sink; retries are none."),
+    "rtmsd_sink_last_success_timestamp_seconds": ("gauge", "When the sink last took a batch."),
+}
+"""Every name, its type and its help: what is renamed here breaks somebody's dashboard."""
+
+
+def busy() -> Source:
+    counters = WebhookCounters(skew_secs=0.25)
+    for event, result in (("meeting.rtms_started", "taken"), ("meeting.rtms_started", "duplicate")):
+        counters.count(event, result)
+    for secs in (0.004, 0.005, 0.3, 60.0):
+        counters.ack_secs.add(secs)
+    sums = Sums(
+        active={"notes": 2, "other": 0},
+        stops={"meeting_ended": 7, "lost": 1},
+        reconnects={"audio": 3},
+        frames={"audio": 12_874, "transcript": 213},
+        media_bytes={"audio": 41_196_800},
+        gaps={"socket_down": (2, 3.4)},
+        unknown={"malformed_not_json": 1},
+        loop_lag_secs=0.003,
+    )
+    sink = replace(DISK, drops={"lane_full": 40, "not_written": 2}, errors=3)
+    return Source(counters=counters, all_sums=sums, all_sinks=[sink])
+
+
+async def exposed(source: Source, accept: str = "") -> tuple[str, str]:
+    async with admin(source) as session, session.get("/metrics", headers={"Accept": accept}) as response:
+        assert response.status == 200
+        return response.headers["Content-Type"], await response.text()
+
+
+def values(families: list[Metric]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+async def test_names_types_and_help() -> None:
+    """The exposition has exactly the documented names, with their types and what they mean."""
+    content_type, text = await exposed(busy())
+    assert content_type == "text/plain; version=0.0.4; charset=utf-8"
+    found = {}
+    for family in text_string_to_metric_families(text):
+        name = family.name + "_total" * (family.type == "counter")
+        found[name] = family.type, family.documentation
+    assert found == EXPECTED
+
+
+async def test_values_and_labels() -> None:
+    """Every number comes with its labels, which are configured names and fixed words: never a meeting's or stream's id."""
+    _, text = await exposed(busy())
+    found = values(list(text_string_to_metric_families(text)))
+    expected = {
+        ("rtmsd_build_info", ("version", "9.8.7")): 1,
+        ("rtmsd_webhooks_total", ("event", "meeting.rtms_started"), ("result", "duplicate")): 1,
+        ("rtmsd_webhook_clock_skew_seconds",): 0.25,
+        ("rtmsd_streams_active", ("app", "other")): 0,
+        ("rtmsd_stream_stops_total", ("reason", "meeting_ended")): 7,
+        ("rtmsd_socket_reconnects_total", ("kind", "audio")): 3,
+        ("rtmsd_frames_received_total", ("media", "audio")): 12_874,
+        ("rtmsd_media_received_bytes_total", ("media", "audio")): 41_196_800,
+        ("rtmsd_gap_seconds_total", ("cause", "socket_down")): 3.4,
+        ("rtmsd_gaps_total", ("cause", "socket_down")): 2,
+        ("rtmsd_unknown_messages_total", ("kind", "malformed_not_json")): 1,
+        ("rtmsd_event_loop_lag_seconds",): 0.003,
+        ("rtmsd_sink_queue_depth", ("sink", "disk")): 12,
+        ("rtmsd_sink_dropped_frames_total", ("sink", "disk"), ("reason", "lane_full")): 40,
+        ("rtmsd_sink_errors_total", ("sink", "disk")): 3,
+        ("rtmsd_sink_last_success_timestamp_seconds", ("sink", "disk")): (NOW_MS - 5000) / 1000,
+        ("rtmsd_webhook_ack_seconds_bucket", ("le", "0.005")): 2,
+        ("rtmsd_webhook_ack_seconds_bucket", ("le", "0.5")): 3,
+        ("rtmsd_webhook_ack_seconds_bucket", ("le", "+Inf")): 4,
+        ("rtmsd_webhook_ack_seconds_count",): 4,
+        ("rtmsd_webhook_ack_seconds_sum",): pytest.approx(60.309),
+    }
+    for (name, *labels), value in expected.items():
+        assert found[name, frozenset(labels)] == value, name  # type: ignore[arg-type]
+
+
+async def test_openmetrics() -> None:
+    """Who asks for OpenMetrics gets it, and it parses, too."""
+    content_type, text = await exposed(busy(), "application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text") and text.endswith("# EOF\n")
+    families = list(openmetrics_parser.text_string_to_metric_families(text))
+    assert len(families) == len(EXPECTED)
+
+
+async def test_a_daemon_that_has_just_started() -> None:
+    """Without any webhook or stream there is no nonsense: what is not known is not exposed."""
+    _, text = await exposed(Source(all_sinks=[replace(DISK, last_success_ms=None)]))
+    names = {name for name, _ in values(list(text_string_to_metric_families(text)))}
+    assert "rtmsd_webhook_clock_skew_seconds" not in names
+    assert "rtmsd_sink_last_success_timestamp_seconds" not in names
+    assert {"rtmsd_build_info", "rtmsd_webhook_ack_seconds_count"} <= names
