@@ -54,6 +54,9 @@ class Ready:
     report: Report
 
 
+PRUNE_SECS = 86_400.0
+
+
 class _Stop(Exception):
     """Raised by the task that waits for the end, to end the group."""
 
@@ -215,7 +218,8 @@ class Daemon:
                 await started.wait()
                 tasks.create_task(report.watch(), name="report")
                 await coordinator.catch_up()
-                await journal.prune()
+                report.remember(await journal.recent_streams(20))
+                tasks.create_task(supervise(_prune(journal), what="pruning the journal"), name="prune")
                 async with serving(
                     self._webhooks(journal, coordinator, counters, tasks),
                     self._config.webhook.listen,
@@ -277,6 +281,13 @@ class Daemon:
         return admin_app(
             source=report, clock=self._clock, version=__version__, token=self._config.admin.token
         )
+
+
+async def _prune(journal: Journal) -> None:
+    """Forget what is old, now and once a day."""
+    while True:
+        await journal.prune()
+        await asyncio.sleep(PRUNE_SECS)
 
 
 async def run_until_signal(daemon: Daemon) -> None:

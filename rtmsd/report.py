@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rtmsd.delivery.router import Outlet, Router
+from rtmsd.frames import MediaKind
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.coordinator import Coordinator, Ignored
+from rtmsd.state.rows import StreamRow
 from rtmsd.streams.manager import Stream, StreamManager
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
@@ -52,6 +54,7 @@ class Report:
         self._counters = counters
         self._clock = clock
         self._accepting = False
+        self._before: list[StreamRow] = []
         self._troubles: dict[str, tuple[int, int]] = {}  # by sink: how many, and when there was a new one
         self._lags: deque[float] = deque(maxlen=_LAGS)
 
@@ -62,6 +65,10 @@ class Report:
             await asyncio.sleep(WATCH_SECS)
             self._lags.append(max(0.0, self._clock.monotonic() - due))
             self._look_at_sinks()
+
+    def remember(self, rows: Sequence[StreamRow]) -> None:
+        """Show these streams, which ended before this process, too."""
+        self._before = [row for row in rows if row.ended_ms is not None]
 
     def accept(self, accepting: bool) -> None:
         """Note whether the webhook listener accepts."""
@@ -83,7 +90,9 @@ class Report:
     def streams(self) -> Sequence[StreamStatus]:
         joined = [self._stream(stream) for stream in self._streams.streams]
         ignored = [_ignored(one) for one in self._coordinator.ignored]
-        return sorted([*joined, *ignored], key=lambda one: one.started_ms, reverse=True)
+        known = {one.stream_id for one in (*joined, *ignored)}
+        earlier = [_earlier(row) for row in self._before if row.info.stream_id not in known]
+        return sorted([*joined, *ignored, *earlier], key=lambda one: one.started_ms, reverse=True)
 
     def timeline(self, stream_id: str) -> Timeline | None:
         stream = self._streams.get(stream_id)
@@ -119,7 +128,7 @@ class Report:
         until_ms = stream.ended_ms if stream.ended_ms is not None else self._clock.wall_ms()
         failed = stream.explanation is not None and stream.explanation.problem
         state = "failed" if failed else "ended" if stream.ended else _STATES[machine.state]
-        sentences = [stream.explanation.sentence] if stream.explanation is not None else []
+        trouble = "" if stream.ended else machine.trouble
         details = {
             name.replace("_", " "): str(number)
             for name, number in sorted(machine.counters.items())
@@ -140,8 +149,8 @@ class Report:
             frames={kind.value: machine.counters[kind.value] for kind in sorted(machine.request.kinds)},
             gaps=gaps,
             gap_secs=activity.gap_ms.total() / 1000,
-            sentence=" ".join([*sentences, *stream.notes]),
-            problem=failed or bool(stream.notes) or gaps > 0,
+            sentence=" ".join(_sentences(stream, trouble)),
+            problem=failed or bool(trouble or stream.notes or activity.missing_ms[MediaKind.AUDIO]),
             details=details,
         )
 
@@ -184,6 +193,10 @@ class Report:
             sentences.append(
                 f"{dropped} frames did not reach this sink; the gaps are in its recordings' ledger."
             )
+        if counters.waiting:
+            sentences.append(
+                f"It cannot take more now: {counters.waiting}; {outlet.queued_items} items wait in memory."
+            )
         if counters.errors:
             sentences.append(f"It failed {counters.errors} times, last: {counters.last_error}.")
         in_trouble = trouble_ms is not None and (
@@ -201,7 +214,7 @@ class Report:
             last_success_ms=counters.last_success_ms,
             last_trouble_ms=trouble_ms,
             sentence=" ".join(sentences),
-            problem=in_trouble,
+            problem=in_trouble or bool(counters.waiting),
         )
 
 
@@ -214,6 +227,37 @@ def one_line(streams: StreamManager) -> str:
         "gap": sum(stream.activity.gaps.total() for stream in living),
     }
     return ", ".join(f"{number} {what}{'s' * (number != 1)}" for what, number in numbers.items())
+
+
+def _sentences(stream: Stream, trouble: str) -> Iterator[str]:
+    """Say what there is to say of a stream: why it ended, what does not work, what is missing."""
+    if stream.explanation is not None:
+        yield stream.explanation.sentence
+    if trouble:
+        yield f"It is not connected yet, or not again: {trouble}."
+    yield from stream.notes
+    missing = stream.activity.missing_ms
+    if missing:
+        parts = ", ".join(f"{kind} {ms / 1000:.1f} s" for kind, ms in sorted(missing.items()))
+        causes = ", ".join(sorted(cause.replace("_", " ") for cause in stream.activity.gaps))
+        yield f"Missing: {parts} ({causes})."
+
+
+def _earlier(row: StreamRow) -> StreamStatus:
+    info = row.info
+    ended_ms = row.ended_ms or row.last_contact_ms
+    return StreamStatus(
+        stream_id=info.stream_id,
+        app=info.app,
+        product=info.product,
+        meeting_id=info.meeting_id,
+        meeting_uuid=info.meeting_uuid,
+        state="ended",
+        started_ms=info.started_ms,
+        age_secs=max(0.0, (ended_ms - info.started_ms) / 1000),
+        ended_ms=ended_ms,
+        sentence=f"{row.sentence} (Before rtmsd was started.)",
+    )
 
 
 def _ignored(ignored: Ignored) -> StreamStatus:
@@ -234,6 +278,8 @@ def _ignored(ignored: Ignored) -> StreamStatus:
 
 def _sink_check(outlet: Outlet) -> Check:
     full = outlet.queued_bytes > 0.8 * outlet.lane_rules.limit_bytes * max(1, len(outlet.lanes))
+    if outlet.counters.waiting:
+        return Check(f"sink {outlet.name}", False, f"It cannot take more now: {outlet.counters.waiting}.")
     sentence = (
         "Its queues are nearly full: it is slower than the meetings." if full else "It takes what comes."
     )

@@ -96,12 +96,8 @@ class Journal:
         now_ms = self._clock.wall_ms()
         await self._call(lambda: self._store.stream_started(info, urls, now_ms))
 
-    async def stream_contact(self, stream_id: str, at_ms: int) -> None:
-        """Note when a stream's sockets were last known to be alive."""
-        await self.streams_contact([stream_id], at_ms)
-
     async def streams_contact(self, stream_ids: Iterable[str], at_ms: int) -> None:
-        """Do `stream_contact` for several streams with one write to the disk."""
+        """Note when streams were last wholly connected."""
         ids = list(stream_ids)
         await self._call(lambda: self._store.streams_contact(ids, at_ms))
 

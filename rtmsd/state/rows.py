@@ -45,7 +45,3 @@ class StreamRow:
     reason: int | None
     name: str
     sentence: str
-
-    @property
-    def server_url(self) -> str:
-        return self.server_urls[0] if self.server_urls else ""

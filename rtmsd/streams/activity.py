@@ -91,6 +91,8 @@ class Activity:
         self.gaps: Counter[str] = Counter()
         self.gap_ms: Counter[str] = Counter()
         """Gaps of every medium by cause, and their length."""
+        self.missing_ms: Counter[str] = Counter()
+        """The length of all gaps, by medium."""
         self.reconnects: Counter[str] = Counter()
         """Sockets that were opened again, by kind."""
         self.noted_until: dict[int, int] = {}
@@ -120,6 +122,7 @@ class Activity:
     def _gap(self, gap: Gap) -> None:
         self.gaps[gap.cause] += 1
         self.gap_ms[gap.cause] += gap.to_ms - gap.from_ms
+        self.missing_ms[gap.media or "all"] += gap.to_ms - gap.from_ms
         if gap.media in (None, MediaKind.AUDIO) and gap.user_id is None:
             self.missing.add(gap.from_ms, gap.to_ms)
 

@@ -28,9 +28,10 @@ from rtmsd.web.middleware import errors_told, sign_as_rtmsd
 MAX_BODY_BYTES = 64 * 1024
 _BODY_SECS = 10.0
 
-# Unsigned URL validations: Zoom sends one on save and one every 72 h (protocol.md §2.3).
-_VALIDATION_BURST = 20
-_VALIDATIONS_PER_SEC = 0.5
+# Unsigned URL validations: Zoom sends one on save and one every 72 h (protocol.md §2.3), and disables an endpoint
+# that fails six. Strangers must not be able to use the limit up; one answer costs next to nothing.
+_VALIDATION_BURST = 200
+_VALIDATIONS_PER_SEC = 50.0
 
 _REPORT_EVERY_SECS = 10.0
 

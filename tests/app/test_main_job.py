@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import aiohttp
@@ -11,6 +12,7 @@ from running_daemon import assert_equals_truth, finished, json_lines, manifest, 
 
 from rtmsd.errors import SinkError
 from rtmsd.recording import verify
+from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import Simulator, default_meeting
 
 
@@ -139,3 +141,44 @@ async def test_a_directory_that_cannot_be_written_is_refused_at_start(tmp_path: 
             async with running(zoom, tmp_path):
                 pytest.fail("it started")
     assert caught.group_contains(SinkError, match=str(tmp_path / "recordings"))
+
+
+async def test_what_does_not_connect_is_said_while_it_does_not(tmp_path: Path) -> None:
+    """A stream that cannot be joined is a problem on the page at once, with the reason, not after a minute."""
+    async with Simulator(meeting=default_meeting(8.0), directory=tmp_path / "zoom") as zoom:
+        async with running(zoom, tmp_path) as ready, asyncio.TaskGroup() as tasks:
+            nobody = zoom.signaling_url
+            tasks.create_task(zoom.play(webhook=webhook_url(ready)))
+            await asyncio.sleep(2.0)
+            await zoom.__aexit__(None, None, None)  # Zoom is gone
+            async with asyncio.timeout(10):
+                while not (stream := ready.report.streams()[0]).sentence:
+                    await asyncio.sleep(0.1)
+            assert stream.state == "reconnecting" and stream.problem and "no connection" in stream.sentence, (
+                nobody
+            )
+
+
+async def test_a_stream_lost_for_too_long_is_closed_and_shown(tmp_path: Path) -> None:
+    """After more than Zoom's 60 s: its recording is completed with the gap, and the page says why."""
+    clock = Clock()
+    async with Simulator(meeting=default_meeting(20.0), directory=tmp_path / "zoom") as zoom:
+        async with asyncio.TaskGroup() as tasks:
+            async with running(zoom, tmp_path) as ready:
+                playing = tasks.create_task(zoom.play(webhook=webhook_url(ready)))
+                await asyncio.sleep(4.0)
+            playing.cancel()
+        with sqlite3.connect(tmp_path / "state" / "journal.sqlite3") as journal:
+            [column] = [
+                name
+                for _, name, *_ in journal.execute("pragma table_info(streams)")
+                if name.startswith("last_contact")
+            ]
+            journal.execute(f"update streams set {column} = {column} - 70000")
+        async with running(zoom, tmp_path) as ready:
+            recording = await finished(tmp_path)
+            [stream] = ready.report.streams()
+    about = manifest(recording)
+    assert about["stop"]["name"] == "LOST" and about["gaps"][0]["cause"] == "daemon_restart"
+    assert stream.problem and "60 s" in stream.sentence and clock.wall_ms() > about["zero_ms"]
+    assert verify(recording).problems == []

@@ -108,10 +108,10 @@ async def test_streams(tmp_path: Path) -> None:
         await journal.stream_started(info("s1"), ["wss://a", "wss://b"])
         clock.ms += 1
         await journal.stream_started(info("s2"), ["wss://c"])
-        await journal.stream_contact("s1", 2_000_000)
+        await journal.streams_contact(["s1"], 2_000_000)
         await journal.streams_contact(["s1", "s2"], 1_500_000)
         newer, older = await journal.streams_alive()
-        assert (older.info, older.server_url, older.last_contact_ms) == (info("s1"), "wss://a", 2_000_000)
+        assert (older.info, older.server_urls[0], older.last_contact_ms) == (info("s1"), "wss://a", 2_000_000)
         assert (newer.info.stream_id, newer.last_contact_ms, newer.segment) == ("s2", 1_500_000, 0)
         assert not await journal.stream_reason("s1", 6, "MEETING_ENDED", "too early")
         assert await journal.stream_ended("s1", 3, None, "silent_end", "It ended.")
@@ -130,7 +130,7 @@ async def test_begun_again(tmp_path: Path) -> None:
         await journal.stream_started(info(), ["wss://a"])
         await journal.stream_started(info(), ["wss://b"])
         [row] = await journal.streams_alive()
-        assert (row.server_url, row.segment) == ("wss://b", 1)
+        assert (row.server_urls[0], row.segment) == ("wss://b", 1)
 
 
 async def test_prune(tmp_path: Path) -> None:
