@@ -115,6 +115,7 @@ def measure(variant: Variant, load: Talk, base_url: str, ca_file: Path, streams:
                 ",".join(ids),
                 directory=directory,
                 ZM_RTMS_CA=str(ca_file),
+                ZM_RTMS_LOG_ENABLED="false",
             )
             empty = client.ask()
         try:

@@ -46,7 +46,8 @@ def answer_on_stdin(meter: Meter, stop: Callable[[], None]) -> None:
 
     def serve() -> None:
         for _ in sys.stdin:
-            print(json.dumps(meter.reading()), flush=True)
+            # On a line of its own: the SDK writes to stdout, too, and not always whole lines.
+            print("\n" + json.dumps(meter.reading()), flush=True)
         stop()
 
     threading.Thread(target=serve, daemon=True).start()
