@@ -242,7 +242,7 @@ class Daemon:
                         finally:
                             self._systemd.stopping()
                             report.accept(False)
-                            self._log.info("stopping", streams=streams.living)
+                            self._log.info("stopping", streams=streams.living, **_prospect(streams.living))
                 raise _Stop
         except* _Stop:
             pass
@@ -281,6 +281,10 @@ class Daemon:
         return admin_app(
             source=report, clock=self._clock, version=__version__, token=self._config.admin.token
         )
+
+
+def _prospect(living: int) -> dict[str, str]:
+    return {"then": "started again within 60 s, rtmsd goes on with their recordings"} if living else {}
 
 
 async def _prune(journal: Journal) -> None:

@@ -169,9 +169,8 @@ def _judge(found: set[Path], *, kept: bool, out: TextIO) -> int:
         out.write(f"  {name:28} {(directory / name).stat().st_size:>9} bytes\n")
     manifest = orjson.loads((directory / "manifest.json").read_bytes())
     out.write(f"What was said:\n{_said(directory)}")
-    out.write(f"Why it ended: {manifest['stop']['sentence']}\n")
     complete = report.ok and report.manifest is not None and report.manifest.completeness == 1.0
-    out.write(f"{'Verified' if report.ok else 'NOT good'}: {report.summary}.\n")
+    out.write(f"{'Verified' if report.ok else 'NOT good'}: {report.summary}\n")
     if kept:
         out.write(f"The recording is in {directory}\n")
     else:
