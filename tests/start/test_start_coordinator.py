@@ -1,0 +1,168 @@
+"""What the coordinator does about webhooks, with a real journal and a real manager."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from rtmsd.config import AppConfig, Secret
+from rtmsd.errors import JournalError
+from rtmsd.frames import Item, MediaKind, StreamInfo
+from rtmsd.protocol.actions import Finished
+from rtmsd.protocol.webhook import WebhookEvent, parse
+from rtmsd.runtime.clock import Clock
+from rtmsd.start.coordinator import Coordinator
+from rtmsd.state.journal import Journal
+from rtmsd.streams.manager import Explanation, StreamManager
+from rtmsd.streams.transport import client_tls
+
+
+def app(name: str) -> AppConfig:
+    return AppConfig(
+        name=name,
+        client_id=f"id-of-{name}",
+        client_secret=Secret("a" * 32),
+        webhook_secrets=(Secret("b" * 22),),
+        sinks=("disk",),
+    )
+
+
+class Explain:
+    def end(self, finished: Finished, *, app: str) -> Explanation:
+        return Explanation(f"{finished.outcome} {finished.reason}", problem=False)
+
+    def medium(self, kind: MediaKind, status: int | None, cause: str) -> str:
+        return cause
+
+
+class Route:
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.audio_offers = (self.items.append,)
+
+    def offer(self, item: Item) -> None:
+        self.items.append(item)
+
+
+class Scene:
+    """Two apps, a manager whose streams find nobody at the other end, and a coordinator."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.clock = Clock()
+        self.journal = journal
+        self.routes: dict[str, Route] = {}
+        self.streams = StreamManager(
+            journal=journal,
+            tls=client_tls(None),
+            allowed_hosts=["127.0.0.1"],
+            open_route=self._route,
+            wanted=lambda _: frozenset({MediaKind.AUDIO}),
+            explain=Explain(),
+            clock=self.clock,
+            chance=random.Random(1),
+        )
+        self.coordinator = Coordinator(
+            apps={name: app(name) for name in ("notes", "other")},
+            streams=self.streams,
+            journal=journal,
+            clock=self.clock,
+        )
+        self._ids = itertools.count(1)
+
+    def _route(self, info: StreamInfo, config: AppConfig) -> Route:
+        return self.routes.setdefault(info.stream_id, Route())
+
+    async def tell(
+        self, kind: str, *, of: str = "notes", urls: str = "wss://127.0.0.1:9/a", reason: int = 6
+    ) -> None:
+        event_ts = self.clock.wall_ms() + next(self._ids)
+        payload = {"rtms_stream_id": "s1", "meeting_uuid": "u1", "server_urls": urls, "stop_reason": reason}
+        body = orjson.dumps({"event": f"meeting.rtms_{kind}", "event_ts": event_ts, "payload": payload})
+        event = parse(body)
+        assert isinstance(event, WebhookEvent)
+        taken = await self.journal.take_webhook(
+            app=of, event=event.event, event_ts=event_ts, stream_id="s1", body=body, received_ms=event_ts
+        )
+        await self.coordinator.handle(taken.id, of, event)
+
+    async def notes(self) -> Sequence[str]:
+        return [note for _, _, note in await self.journal.notes("s1")]
+
+
+@asynccontextmanager
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with Journal.open(tmp_path / "state", Clock()) as journal:
+        one = Scene(journal)
+        started = asyncio.Event()
+        running = asyncio.create_task(one.streams.run(started))
+        await started.wait()
+        try:
+            async with asyncio.timeout(10):
+                yield one
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+async def test_one_app_has_no_say_over_anothers_stream(tmp_path: Path) -> None:
+    """Whoever has the secret of one app can neither stop, interrupt nor move a stream of another."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        for kind in ("stopped", "interrupted", "started"):
+            await one.tell(kind, of="other", urls="wss://127.0.0.1:9/evil")
+        stream = one.streams.get("s1")
+        assert stream is not None and not stream.ended and stream.server_urls == ("wss://127.0.0.1:9/a",)
+        assert (await one.notes())[1:] == ["The stream belongs to another app; nothing was done."] * 3
+
+
+async def test_a_move_is_journalled(tmp_path: Path) -> None:
+    """After a failover a restart would rejoin the new server, not the dead one."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        await one.tell("started", urls="wss://127.0.0.1:9/b")
+        [row] = await one.journal.streams_alive()
+        assert row.server_urls == ("wss://127.0.0.1:9/b",)
+
+
+async def test_a_stop_that_overtakes_its_start_is_not_lost(tmp_path: Path) -> None:
+    """Both webhooks are handled at the same time: the stream ends with its reason all the same."""
+    async with scene(tmp_path) as one:
+        await asyncio.gather(one.tell("started"), one.tell("stopped", reason=2))
+        if "stopped" not in str(await one.notes()):
+            await one.tell("stopped", reason=2)
+        while not ((stream := one.streams.get("s1")) and stream.ended):
+            await asyncio.sleep(0.01)
+        assert stream.explanation is not None and stream.explanation.sentence == "ended 2"
+
+
+async def test_a_journal_that_fails_does_not_cost_the_meeting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the start cannot be journalled (the disk is full, say) the stream is served, and can be stopped."""
+
+    async def full(*_: object) -> None:
+        raise JournalError("disk full")
+
+    async with scene(tmp_path) as one:
+        monkeypatch.setattr(one.journal, "stream_started", full)
+        await one.tell("started")
+        stream = one.streams.get("s1")
+        assert stream is not None and stream.driver is not None
+        await one.tell("stopped")
+        while not stream.ended:
+            await asyncio.sleep(0.01)
+
+
+async def test_stops_of_unknown_streams_say_so(tmp_path: Path) -> None:
+    """Nothing is claimed that was not done."""
+    async with scene(tmp_path) as one:
+        await one.tell("stopped")
+        await one.tell("interrupted")
+        assert await one.notes() == ["The stream is not one of ours."] * 2
