@@ -17,6 +17,7 @@ from rtmsd.protocol.actions import Action, CloseSocket, Deliver, Finished, Note,
 from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason, StreamState
 from rtmsd.protocol.connections import HEARD_LATELY_SECS, Connections
 from rtmsd.protocol.coverage import Coverage
+from rtmsd.protocol.intake import Intake
 from rtmsd.protocol.link import ANSWER_SECS, Link, Phase
 from rtmsd.protocol.messages import (
     MAX_TIMESTAMP,
@@ -69,7 +70,7 @@ class StreamMachine:
         self._sessions = Sessions()
         self._urls = tuple(server_urls)
         self._out: list[Action] = []
-        self._intake = media.Intake(self._counters)
+        self._intake = Intake(self._counters)
         self._coverage = Coverage(
             kinds=request.kinds, started_ms=info.started_ms, wall_offset=wall_offset, resumed_ms=resumed_ms
         )
