@@ -86,6 +86,7 @@ class Connections:
         """Open a socket for every medium that has a URL which may be used; refuse the others."""
         self.refused.clear()
         for kind, link in self.media.items():
+            self.drop(link)
             link.refusals = link.status_tries = 0
             link.url = urls.get(media.URL_KEYS[kind], "")
             if not link.url:
@@ -128,11 +129,14 @@ class Connections:
         A Close frame where an answer was due means credentials or eligibility, not the network (§5.2): one more try,
         then the link rests (signaling) or its medium is refused. Unless it was live before: then it is an outage.
         """
+        if link.phase is Phase.LINGERING:
+            link.rest()
+            return
         was_live = link.phase is Phase.LIVE
         if was_live:
             self._deliver(Event("socket_lost", self._coverage.media_ms(now), details={"socket": link.kind}))
         if link is self.signaling:
-            self.drop_media(now)
+            self.leave_media(now)
         elif was_live:
             self._coverage.lost(MediaKind(link.kind), now)
         turned_away = close_frame and not was_live
@@ -146,12 +150,25 @@ class Connections:
         else:
             self.refuse(link, None, "closed_before_answer", now)
 
-    def drop_media(self, now: float) -> None:
+    def leave_media(self, now: float) -> None:
         """Without signaling the media sockets are nothing: all will be made anew."""
         for kind, link in self.media.items():
             if link.phase is Phase.LIVE:
                 self._coverage.lost(kind, now)
-            self.drop(link)
+        self.linger(now)
+
+    @property
+    def lingering(self) -> bool:
+        """Whether a media socket is only kept until what it has brought is read."""
+        return any(link.phase is Phase.LINGERING for link in self.media.values())
+
+    def linger(self, now: float) -> None:
+        """Let go of the media sockets, once what they have brought is read."""
+        for link in self.media.values():
+            if link.phase is Phase.LIVE:
+                link.linger(now)
+            elif link.phase is not Phase.LINGERING:
+                self.drop(link)
 
     def drop(self, link: Link) -> None:
         if link.connected:
@@ -171,6 +188,9 @@ class Connections:
                 self.connect(urls, now)
             else:
                 self._open(link, now)
+            return False
+        if link.phase is Phase.LINGERING:
+            self.drop(link)
             return False
         if link.phase is Phase.LIVE and link.heard + SILENCE_SECS > now:
             link.deadline = link.heard + SILENCE_SECS

@@ -16,6 +16,9 @@ SILENCE_SECS = 65.0
 CLOSED_HOLD_SECS = 2.0
 """After a Close frame Zoom may still say why, by webhook or on the other socket (§7.3)."""
 
+LINGER_SECS = 0.4
+"""What a media socket has brought may still be unread when signaling ends: sockets have no order among each other (§7.7)."""
+
 STATUS_DELAYS = (1.5, 3.0, 6.0)
 """Between tries while the server still holds an old socket of ours (§6.4)."""
 
@@ -25,6 +28,7 @@ class Phase(Enum):
     OPENING = auto()
     GREETING = auto()  # the handshake is sent and not yet answered
     LIVE = auto()
+    LINGERING = auto()  # not wanted any more, but what has come is still read
     WAITING = auto()  # for the next try
     REFUSED = auto()  # for good
 
@@ -79,6 +83,10 @@ class Link:
             secs = next(self._delays)
         self.phase, self.deadline = Phase.WAITING, now + secs
         self.connected = False
+
+    def linger(self, now: float) -> None:
+        """Read on for a moment, then let go."""
+        self.phase, self.deadline = Phase.LINGERING, now + LINGER_SECS
 
     def rest(self, phase: Phase = Phase.IDLE) -> None:
         self.phase, self.deadline = phase, None

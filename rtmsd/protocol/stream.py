@@ -18,7 +18,7 @@ from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReas
 from rtmsd.protocol.connections import HEARD_LATELY_SECS, Connections
 from rtmsd.protocol.coverage import Coverage
 from rtmsd.protocol.intake import Intake
-from rtmsd.protocol.link import ANSWER_SECS, Link, Phase
+from rtmsd.protocol.link import ANSWER_SECS, LINGER_SECS, Link, Phase
 from rtmsd.protocol.messages import (
     MAX_TIMESTAMP,
     Content,
@@ -67,6 +67,7 @@ class StreamMachine:
         self.request = request
         self._counters: Counter[str] = Counter()
         self.outcome: Finished | None = None
+        self._ending: Finished | None = None  # the outcome, once the last of the media is read
         self._sessions = Sessions()
         self._urls = tuple(server_urls)
         self._out: list[Action] = []
@@ -99,7 +100,6 @@ class StreamMachine:
         self._outage_since: float | None = None
         self._give_up: tuple[float, str, str] | None = None  # when, outcome, detail
         self._wake: float | None = None
-        self._told = False
 
     # What others may look at
 
@@ -164,7 +164,7 @@ class StreamMachine:
         link = self._connections.current(socket)
         if link is not None and link.phase is Phase.OPENING:
             self._connections.greet(link, now)
-        elif self.outcome is None:
+        elif not self._over:
             self._out.append(CloseSocket(socket))
         return self._done(now)
 
@@ -236,7 +236,7 @@ class StreamMachine:
 
     def started_again(self, server_urls: Sequence[str], now: float) -> list[Action]:
         """A start webhook for this stream came again: other URLs mean that Zoom moved it (§7.1)."""
-        if self.outcome is not None:
+        if self._over:
             return self._done(now)
         moved = bool(server_urls) and tuple(server_urls) != self._urls
         if moved:
@@ -248,7 +248,7 @@ class StreamMachine:
 
     def interrupted(self, server_urls: Sequence[str], now: float) -> list[Action]:
         """Zoom's interruption webhook came: connect again, unless Zoom has just been heard (§7.3, §10 C2)."""
-        if self.outcome is None and now - self._signaling.heard > HEARD_LATELY_SECS:
+        if not self._over and now - self._signaling.heard > HEARD_LATELY_SECS:
             self._connections.drop(self._signaling)
         return self.started_again(server_urls, now)
 
@@ -399,20 +399,23 @@ class StreamMachine:
             self._outage_since = now
 
     def _reconnect_now(self, now: float) -> None:
-        self._connections.drop_media(now)
+        self._connections.leave_media(now)
         self._connections.drop(self._signaling)
         self._unjoin(now, was_live=True)
         self._signaling.forgive()
         self._outage_since = now
         self._give_up = None
-        self._connect(now)
+        if self._connections.lingering:
+            self._signaling.wait(now, LINGER_SECS)
+        else:
+            self._connect(now)
 
     # Time
 
     def _check_give_up(self, now: float) -> None:
-        if self.outcome is None and self._give_up is not None and now >= self._give_up[0]:
+        if not self._over and self._give_up is not None and now >= self._give_up[0]:
             self._finish(self._give_up[1], now, detail=self._give_up[2])
-        if self.outcome is None and self._outage_since is not None and self._give_up is None:
+        if not self._over and self._outage_since is not None and self._give_up is None:
             if now >= self._outage_since + WINDOW_SECS:
                 self._connections.close_all()
                 self._give_up = (now + self._patience, self._lost_outcome, self._connections.last_failure)
@@ -430,6 +433,8 @@ class StreamMachine:
 
     def _next_wake(self, now: float) -> float | None:
         times = [self._connections.next_deadline(), self._coverage.next_settle()]
+        if self._over:
+            return min((one for one in times if one is not None), default=None)
         if self._settle_at is not None and not self._acked and self._settle_at > now:
             times.append(self._settle_at)
         if self._give_up is not None:
@@ -440,13 +445,13 @@ class StreamMachine:
 
     def _done(self, now: float) -> list[Action]:
         """Hand over what is to be done, with the next time to be woken if it changed."""
-        wake = None if self.outcome is not None else self._next_wake(now)
+        ends = self._ending if self.outcome is None and not self._connections.lingering else None
+        wake = None if self.outcome is not None or ends else self._next_wake(now)
         if wake != self._wake:
             self._wake = wake
             self._out.append(WakeAt(wake))
-        if self.outcome is not None and not self._told:
-            self._told = True
-            self._out.append(self.outcome)
+        if ends is not None:
+            self._end(ends)
         done = self._out.copy()
         self._out.clear()
         return done
@@ -463,12 +468,25 @@ class StreamMachine:
         detail: str = "",
         end_ms: int | None = None,
     ) -> None:
-        if self.outcome is not None:
+        if self._over:
             return
-        self._connections.close_all()
         end_ms = end_ms or self._coverage.media_ms(now)
-        self._deliver(*self._coverage.end(end_ms, by_zoom=outcome == "ended"))
-        self.outcome = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
+        self._ending = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
+        self._connections.drop(self._signaling)
+        if outcome == "ended":
+            self._connections.linger(now)
+        else:
+            self._connections.close_all()
+
+    @property
+    def _over(self) -> bool:
+        """Whether it is decided how the stream ended, though its last frames may still be coming."""
+        return self._ending is not None
+
+    def _end(self, outcome: Finished) -> None:
+        self._deliver(*self._coverage.end(outcome.end_ms, by_zoom=outcome.outcome == "ended"))
+        self.outcome = outcome
+        self._out.append(outcome)
         self._intake.forget()
 
     def _deliver(self, *items: Item) -> None:

@@ -24,6 +24,7 @@ from rtmsd.protocol.actions import (
 )
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
+from rtmsd.streams.gathering import Gathering
 from rtmsd.streams.transport import ConnectError, Connection, connect
 
 Log = structlog.stdlib.BoundLogger
@@ -37,12 +38,14 @@ class StreamDriver:
         machine: StreamMachine,
         *,
         tls: ssl.SSLContext,
+        gathering: Gathering,
         deliver: Callable[[Item], None],
         clock: Clock,
         log: Log,
     ) -> None:
         self._machine = machine
         self._tls = tls
+        self._gathering = gathering
         self._deliver = deliver
         self._clock = clock
         self._now = clock.monotonic
@@ -116,6 +119,7 @@ class StreamDriver:
             connection = await connect(
                 action.url,
                 tls=self._tls,
+                gathering=self._gathering,
                 on_message=partial(self._message, socket),
                 on_closed=partial(self._closed, socket),
             )

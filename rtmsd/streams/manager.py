@@ -25,6 +25,7 @@ from rtmsd.state.journal import Journal
 from rtmsd.streams.activity import CELL_MS, Activity
 from rtmsd.streams.backoff import backoff
 from rtmsd.streams.driver import Log, StreamDriver
+from rtmsd.streams.gathering import Gathering
 from rtmsd.streams.totals import Totals
 
 ENDED_KEPT = 200
@@ -114,6 +115,7 @@ class StreamManager:
     ) -> None:
         self._journal = journal
         self._tls = tls
+        self._gathering = Gathering()
         self._allowed_hosts = tuple(allowed_hosts)
         self._open_route = open_route
         self._wanted = wanted
@@ -161,6 +163,7 @@ class StreamManager:
         stream.driver = StreamDriver(
             machine,
             tls=self._tls,
+            gathering=self._gathering,
             deliver=self._deliver_to(stream, route, log),
             clock=self._clock,
             log=log,

@@ -19,6 +19,7 @@ from picows import (
 )
 
 from rtmsd import __version__
+from rtmsd.streams.gathering import Gathering
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """PNG frames of a shared 1440p screen take several MB (protocol.md §8)."""
@@ -47,7 +48,10 @@ class Connection(WSListener):
     peer's Close frame, or None when there was none; after `close` it is not called at all.
     """
 
-    def __init__(self, on_message: OnMessage, on_closed: OnClosed) -> None:
+    def __init__(self, on_message: OnMessage, on_closed: OnClosed, gathering: Gathering) -> None:
+        self.messages = 0
+        self.received_bytes = 0
+        self._gathering = gathering
         self._on_message = on_message
         self._on_closed: OnClosed | None = on_closed
         self._transport: WSTransport | None = None
@@ -63,6 +67,7 @@ class Connection(WSListener):
     def close(self) -> None:
         """Send a Close frame with 1000 and let go of the socket, without waiting for the peer's."""
         self._on_closed = None
+        self._gathering.remove(self)
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.send_close(WSCloseCode.OK)
             self._transport.disconnect()
@@ -71,12 +76,15 @@ class Connection(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._gathering.add(self, transport.underlying_transport.get_extra_info("socket"))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._on_closed is None:
             return
         kind = frame.msg_type
         if (kind is _BINARY or kind is _TEXT) and frame.fin:
+            self.messages += 1
+            self.received_bytes += frame.payload_size
             self._on_message(frame.get_payload_as_memoryview())
         elif kind in (_TEXT, _BINARY, WSMsgType.CONTINUATION):
             self._fragment(transport, frame)
@@ -100,6 +108,7 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._fragments.clear()
+        self._gathering.remove(self)
         if self._on_closed is not None:
             on_closed, self._on_closed = self._on_closed, None
             on_closed(self._close_code)
@@ -126,9 +135,11 @@ class ConnectError(Exception):
     """No connection came about; the text is safe to print."""
 
 
-async def connect(url: str, *, tls: ssl.SSLContext, on_message: OnMessage, on_closed: OnClosed) -> Connection:
+async def connect(
+    url: str, *, tls: ssl.SSLContext, gathering: Gathering, on_message: OnMessage, on_closed: OnClosed
+) -> Connection:
     """Open a WebSocket; raise ConnectError with the reason. Redirects are not followed. Cancelling is safe."""
-    connection = Connection(on_message, on_closed)
+    connection = Connection(on_message, on_closed, gathering)
     try:
         await ws_connect(
             lambda: connection,

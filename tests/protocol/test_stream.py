@@ -6,6 +6,7 @@ import pytest
 from stream_bench import BOTH, HOST, INFO, URLS, WALL_MS, Bench
 
 from rtmsd.frames import AudioFrame, ChatFrame, Event, Gap, MediaKind, TranscriptFrame
+from rtmsd.protocol.link import LINGER_SECS
 from rtmsd.protocol.stream import StreamMachine
 
 AUDIO_ONLY = frozenset({MediaKind.AUDIO})
@@ -309,8 +310,9 @@ def test_lost_signaling_reopens_everything() -> None:
     bench = Bench()
     bench.join()
     bench.closed("signaling")
+    bench.later(LINGER_SECS)
     assert not bench.live
-    bench.later(0.6)
+    bench.later(0.2)
     bench.greet()
     assert bench.sent_types() == [1, 7, 5, 1, 7, 5]
     assert bench.events() == ["stream_joined", "socket_lost", "socket_reopened"]
@@ -381,6 +383,7 @@ def test_what_was_never_there_is_a_gap() -> None:
     bench.receive("audio", {"msg_type": 4, "status_code": 0})
     bench.later(10.0)
     bench.receive("signaling", {"msg_type": 8, "state": 4, "reason": 6, "timestamp": WALL_MS + 10_000})
+    bench.later(LINGER_SECS)
     assert bench.gaps() == [Gap("not_delivered", WALL_MS, WALL_MS + 10_000, MediaKind.TRANSCRIPT)]
 
 
@@ -397,8 +400,33 @@ def test_terminated_ends_the_stream(message: dict[str, object]) -> None:
     bench = Bench()
     bench.join()
     bench.receive("signaling", {"msg_type": 8, "timestamp": WALL_MS + 5} | message)
+    bench.later(LINGER_SECS)
     assert bench.finished is not None
     assert (bench.finished.outcome, bench.finished.reason, bench.finished.end_ms) == ("ended", 6, WALL_MS + 5)
+
+
+def test_what_the_media_sockets_still_hold_is_taken_before_the_end() -> None:
+    """Sockets have no order among each other (§7.7): frames that were under way when the stream ended belong to it."""
+    bench = Bench()
+    bench.join()
+    bench.receive("signaling", {"msg_type": 8, "timestamp": WALL_MS + 300, "state": 4, "reason": 6})
+    bench.audio(WALL_MS + 100)
+    bench.closed("transcript", 1000)
+    assert bench.finished is None
+    bench.closed("audio", 1000)
+    assert bench.finished is not None and bench.finished.end_ms == WALL_MS + 300
+    assert [item.timestamp_ms for item in bench.items if isinstance(item, AudioFrame)] == [WALL_MS + 100]
+
+
+def test_what_the_media_sockets_still_hold_is_taken_before_a_reconnect() -> None:
+    """The same when signaling is lost, which ends the media sockets as well."""
+    bench = Bench(kinds=AUDIO_ONLY)
+    bench.join()
+    bench.closed("signaling")
+    bench.audio(WALL_MS + 100)
+    bench.later(0.6)
+    assert set(bench.live) == {"signaling"}
+    assert [item.timestamp_ms for item in bench.items if isinstance(item, AudioFrame)] == [WALL_MS + 100]
 
 
 def test_pause_and_resume_are_events() -> None:
@@ -461,6 +489,7 @@ def test_a_repeated_start_is_a_duplicate_or_a_move() -> None:
     bench.do(bench.machine.started_again([HOST], bench.now))
     assert bench.live == sockets
     bench.do(bench.machine.started_again(["wss://zoomiad2.iad.zoom.us"], bench.now))
+    bench.later(LINGER_SECS)
     assert set(bench.live) == {"signaling"}
     assert bench.urls[bench.live["signaling"]] == "wss://zoomiad2.iad.zoom.us"
     bench.greet()
@@ -527,6 +556,7 @@ def test_one_session_that_stops_does_not_end_the_others() -> None:
     bench.greet()
     session(bench, "a", 5, 6)
     bench.closed("signaling", 1000)
+    bench.later(LINGER_SECS)
     assert bench.finished is not None and bench.finished.reason == 6
 
 

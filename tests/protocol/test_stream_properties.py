@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stream_bench import HOST, URLS, WALL_MS, Bench
 
 from rtmsd.protocol.actions import Socket
+from rtmsd.protocol.link import LINGER_SECS
 from rtmsd.protocol.messages import Malformed, Message, decode
 
 _ids = (
@@ -149,6 +150,7 @@ def test_no_order_of_inputs_breaks_the_invariants(
     if end is not None and bench.finished is None:
         _, reason = end
         bench.do(bench.machine.stopped(reason, WALL_MS, bench.now))
+        bench.later(LINGER_SECS)
         assert bench.finished is not None and not bench.live
     if bench.finished is not None:  # and stays so
         for name, value in steps[-10:]:

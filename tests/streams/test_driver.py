@@ -15,6 +15,7 @@ from rtmsd.protocol.media import MediaRequest
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
 from rtmsd.streams.driver import StreamDriver
+from rtmsd.streams.gathering import Gathering
 from rtmsd.streams.transport import client_tls, connect
 
 
@@ -33,7 +34,9 @@ def driver(items: list[Item], url: str = "wss://127.0.0.1:9/") -> tuple[StreamDr
         wall_offset=clock.wall() - clock.monotonic(),
     )
     log = structlog.get_logger()
-    return StreamDriver(machine, tls=client_tls(None), deliver=items.append, clock=clock, log=log), machine
+    return StreamDriver(
+        machine, tls=client_tls(None), gathering=Gathering(), deliver=items.append, clock=clock, log=log
+    ), machine
 
 
 async def test_what_is_told_before_it_runs_counts() -> None:
@@ -75,7 +78,7 @@ async def test_a_connection_that_is_cancelled_while_it_opens_is_closed(tmp_path:
     async with raw_websocket(tmp_path, behave) as (url, ca_file), asyncio.timeout(10):
         tls = client_tls(ca_file)
         opening = asyncio.create_task(
-            connect(url, tls=tls, on_message=lambda _: None, on_closed=lambda _: None)
+            connect(url, tls=tls, gathering=Gathering(), on_message=lambda _: None, on_closed=lambda _: None)
         )
         await accepted.wait()
         for _ in range(turns):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from raw_websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, frame, raw_websocket
 
+from rtmsd.streams.gathering import Gathering
 from rtmsd.streams.transport import MAX_MESSAGE_BYTES, ConnectError, Connection, client_tls, connect
 
 
@@ -40,6 +41,7 @@ async def talk(
         await connect(
             url,
             tls=client_tls(ca_file),
+            gathering=Gathering(),
             on_message=inbox.message,
             on_closed=inbox.close,
         )
@@ -149,14 +151,24 @@ async def test_an_unknown_ca_is_never_accepted(tmp_path: Path) -> None:
     inbox = Inbox()
     async with raw_websocket(tmp_path, nothing) as (url, _):
         with pytest.raises(ConnectError, match=r"zoom\.ca_file"):
-            await connect(url, tls=client_tls(None), on_message=inbox.message, on_closed=inbox.close)
+            await connect(
+                url,
+                tls=client_tls(None),
+                gathering=Gathering(),
+                on_message=inbox.message,
+                on_closed=inbox.close,
+            )
 
 
 async def test_nobody_listening_is_told() -> None:
     """A refused connection is a ConnectError, not a traceback."""
     with pytest.raises(ConnectError, match="no connection"):
         await connect(
-            "wss://127.0.0.1:9/", tls=client_tls(None), on_message=lambda _: None, on_closed=lambda _: None
+            "wss://127.0.0.1:9/",
+            tls=client_tls(None),
+            gathering=Gathering(),
+            on_message=lambda _: None,
+            on_closed=lambda _: None,
         )
 
 
@@ -172,7 +184,11 @@ async def test_after_close_nothing_is_reported(tmp_path: Path) -> None:
     inbox = Inbox()
     async with raw_websocket(tmp_path, behave) as (url, ca_file), asyncio.timeout(10):
         connection: Connection = await connect(
-            url, tls=client_tls(ca_file), on_message=inbox.message, on_closed=inbox.close
+            url,
+            tls=client_tls(ca_file),
+            gathering=Gathering(),
+            on_message=inbox.message,
+            on_closed=inbox.close,
         )
         while not inbox.messages:
             await asyncio.sleep(0.01)
