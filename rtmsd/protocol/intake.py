@@ -11,7 +11,15 @@ import pybase64
 
 from rtmsd.frames import AudioFormat, AudioFrame, ChatFrame, TranscriptFrame
 from rtmsd.protocol.chat import chat_frame
-from rtmsd.protocol.messages import MAX_TIMESTAMP, MS_FROM, MS_TO, Content, Malformed, normalised_ms
+from rtmsd.protocol.messages import (
+    MAX_TIMESTAMP,
+    MS_FROM,
+    MS_TO,
+    AudioContent,
+    Content,
+    Malformed,
+    normalised_ms,
+)
 
 DUPLICATE_HORIZON_MS = 60_000
 
@@ -127,10 +135,10 @@ class Intake:
         self._duplicates = Duplicates()
         self._heard = self._duplicates.users
 
-    def audio(self, content: Content, sound: AudioFormat) -> AudioFrame | None:
+    def audio(self, content: AudioContent, sound: AudioFormat) -> AudioFrame | None:
         """Decode message 14, once. Mixed audio has user 0 and may lack a name (§10 C26)."""
         user_id, timestamp, text = content.user_id, content.timestamp, content.data
-        if user_id < 0 or not 0 < timestamp < MAX_TIMESTAMP or type(text) is not str:
+        if user_id < 0 or not 0 < timestamp < MAX_TIMESTAMP:
             self._malformed("audio_without_user_or_time")
             return None
         try:

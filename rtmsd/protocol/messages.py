@@ -33,6 +33,22 @@ class Content(msgspec.Struct, gc=False):
     length: int | None = None
 
 
+class AudioContent(msgspec.Struct, gc=False):
+    """The `content` of message 14, and nothing else: nearly every message is one, and each field costs."""
+
+    user_id: int = -1
+    user_name: str | None = None
+    data: str = ""
+    timestamp: int = 0
+
+
+class AudioMessage(msgspec.Struct, gc=False):
+    """What a message on an audio socket mostly is."""
+
+    msg_type: int
+    content: AudioContent | None = None
+
+
 class MediaServer(msgspec.Struct):
     server_urls: dict[str, str] = {}
 
@@ -73,6 +89,9 @@ class Malformed(msgspec.Struct, frozen=True):
 # Not strict: "16778240" is an id, too.
 decode_good = msgspec.json.Decoder(Message, strict=False).decode
 """Read one message; raise msgspec.MsgspecError, UnicodeError or RecursionError: then ask `decode`."""
+
+decode_audio = msgspec.json.Decoder(AudioMessage, strict=False).decode
+"""Read a message that is probably audio; raises as `decode_good`. What has no content is another message."""
 
 _KNOWN = frozenset(int(number) for number in MessageType)
 

@@ -21,10 +21,11 @@ from rtmsd.protocol.intake import Intake
 from rtmsd.protocol.link import ANSWER_SECS, LINGER_SECS, Link, Phase
 from rtmsd.protocol.messages import (
     MAX_TIMESTAMP,
-    Content,
+    AudioContent,
     Malformed,
     Message,
     decode,
+    decode_audio,
     decode_good,
     normalised_ms,
 )
@@ -91,6 +92,7 @@ class StreamMachine:
         )
         self._signaling = self._connections.signaling
         self._links = self._connections.links
+        self._audio_link = self._connections.media.get(MediaKind.AUDIO)
         for link in self._links.values():
             link.ever_live = resumed_ms is not None
         self._sound = media.confirmed_format(None, request)
@@ -198,6 +200,17 @@ class StreamMachine:
             return self._done(now)
         link.heard = now
         try:
+            if link is self._audio_link:
+                heard = decode_audio(data)
+                if heard.msg_type == _AUDIO and (content := heard.content) is not None:
+                    if self._coverage.judging:
+                        return self._judged_audio(content, now)
+                    frame = self._intake.audio(content, self._sound)
+                    if frame is None:
+                        return ()
+                    if self._intake.audio_frames % LAG_EVERY == 1:
+                        self._coverage.arrived(frame.timestamp_ms, now)
+                    return frame
             message = decode_good(data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             saved = decode(data)
@@ -205,15 +218,6 @@ class StreamMachine:
                 self._counters["malformed_" + saved.kind] += 1
                 return ()
             message = saved
-        if message.msg_type == _AUDIO and (content := message.content) is not None:
-            if self._coverage.judging:
-                return self._judged_audio(content, now)
-            frame = self._intake.audio(content, self._sound)
-            if frame is None:
-                return ()
-            if self._intake.audio_frames % LAG_EVERY == 1:
-                self._coverage.arrived(frame.timestamp_ms, now)
-            return frame
         self._message(link, message, now)
         return self._done(now)
 
@@ -254,7 +258,7 @@ class StreamMachine:
 
     # Messages
 
-    def _judged_audio(self, content: Content, now: float) -> list[Action]:
+    def _judged_audio(self, content: AudioContent, now: float) -> list[Action]:
         """Audio after a reconnect: does Zoom replay what we missed? A duplicate shows it, too."""
         if 0 < content.timestamp < MAX_TIMESTAMP:
             self._deliver(*self._coverage.frame(MediaKind.AUDIO, normalised_ms(content.timestamp)))
