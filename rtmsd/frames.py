@@ -22,10 +22,11 @@ class MediaKind(StrEnum):
 
 
 class AudioFormat(msgspec.Struct, frozen=True, gc=False):
-    """How the samples of a stream's audio frames are laid out, as Zoom confirmed it.
+    """How the samples of a stream's audio frames are laid out, as Zoom confirmed it (protocol.md §5.5).
 
-    `codec` is "L16": signed 16-bit little-endian PCM, channels interleaved. `per_participant` is False when Zoom
-    mixes everybody into one track (then `AudioFrame.user_id` is 0).
+    `codec`: "L16", signed 16-bit little-endian PCM, channels interleaved; "G711", A-law, one byte for a sample; "G722",
+    one byte for two samples; "OPUS", one packet in each frame. `rate` is in samples per second. `per_participant` is
+    False when Zoom mixes everybody into one track (then `AudioFrame.user_id` is 0).
     """
 
     codec: str
@@ -33,9 +34,41 @@ class AudioFormat(msgspec.Struct, frozen=True, gc=False):
     channels: int
     per_participant: bool
 
+    def duration_ms(self, data: bytes) -> float:
+        """How long `data` sounds; 0 for a codec that this program does not know."""
+        if self.codec == "L16":
+            return len(data) * 500 / (self.rate * self.channels)
+        if self.codec == "G711":
+            return len(data) * 1000 / (self.rate * self.channels)
+        if self.codec == "G722":
+            return len(data) * 2000 / self.rate
+        return opus_duration_ms(data) if self.codec == "OPUS" else 0.0
+
+
+_SILK_MS, _HYBRID_MS, _CELT_MS = (10.0, 20.0, 40.0, 60.0), (10.0, 20.0), (2.5, 5.0, 10.0, 20.0)
+
+
+def opus_duration_ms(packet: bytes) -> float:
+    """How long an Opus packet sounds, by its first bytes (RFC 6716 §3.1, §3.2); 0 when it is none."""
+    if not packet:
+        return 0.0
+    configuration, code = packet[0] >> 3, packet[0] & 3
+    if configuration < 12:
+        each = _SILK_MS[configuration & 3]
+    elif configuration < 16:
+        each = _HYBRID_MS[configuration & 1]
+    else:
+        each = _CELT_MS[configuration & 3]
+    if code < 3:
+        return each * (1 if code == 0 else 2)
+    return each * (packet[1] & 63) if len(packet) > 1 else 0.0
+
 
 class AudioFrame(msgspec.Struct, frozen=True, gc=False):
-    """Some milliseconds of one participant's sound; `timestamp_ms` belongs to the first sample of `data`."""
+    """Some milliseconds of one participant's sound; `timestamp_ms` belongs to the first sample of `data`.
+
+    In a contact centre `user_id` stands for a channel: an event `channel_appeared` tells which.
+    """
 
     user_id: int
     user_name: str
@@ -45,11 +78,46 @@ class AudioFrame(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def duration_ms(self) -> float:
-        return len(self.data) * 500 / (self.format.rate * self.format.channels)
+        return self.format.duration_ms(self.data)
+
+
+class PictureFormat(msgspec.Struct, frozen=True, gc=False):
+    """How pictures come, as Zoom confirmed it (protocol.md §5.5).
+
+    `codec`: "H264", Annex-B NAL units; "JPG" and "PNG", a whole file in each frame. `resolution`: "SD", "HD", "FHD" or
+    "QHD", the largest to expect: the true size may change at any frame. `fps` is what was agreed.
+    """
+
+    codec: str
+    resolution: str
+    fps: int
+
+
+class VideoFrame(msgspec.Struct, frozen=True, gc=False):
+    """One picture of a camera, `data` as Zoom sent it."""
+
+    user_id: int
+    user_name: str
+    timestamp_ms: int
+    data: bytes
+    format: PictureFormat
+
+
+class ShareFrame(msgspec.Struct, frozen=True, gc=False):
+    """One picture of a shared screen, `data` as Zoom sent it; `user_id` is who shares."""
+
+    user_id: int
+    user_name: str
+    timestamp_ms: int
+    data: bytes
+    format: PictureFormat
 
 
 class TranscriptFrame(msgspec.Struct, frozen=True, gc=False):
-    """One finished phrase. `language` is Zoom's number (protocol.md §6.10) or None; `source` is who transcribed."""
+    """One finished phrase. `language` is Zoom's number (protocol.md §6.10) or None; `source` is who transcribed.
+
+    `operation`: "new"; "update" and "delete" concern the phrase with the same user and `timestamp_ms` (§5.6).
+    """
 
     user_id: int
     user_name: str
@@ -59,6 +127,7 @@ class TranscriptFrame(msgspec.Struct, frozen=True, gc=False):
     text: str
     language: int | None = None
     source: str = "zoom"
+    operation: str = "new"
 
 
 class ChatFrame(msgspec.Struct, frozen=True):
@@ -87,7 +156,8 @@ class Event(msgspec.Struct, frozen=True):
     media_refused. Zoom's: stream_active, stream_interrupted, stream_terminating, stream_terminated, stream_paused,
     stream_resumed, session_started, session_paused, session_resumed, session_stopped, first_packet,
     active_speaker_changed, participant_joined, participant_left, sharing_started, sharing_stopped,
-    media_interrupted, participant_video_on, participant_video_off.
+    media_interrupted, participant_video_on, participant_video_off; others by their names in protocol.md §6.2 and
+    §6.3, in small letters. `channel_appeared` is ours: details.channel_id is the channel behind `user_id`.
     A pause is the time from session_paused to the next session_resumed.
     """
 
@@ -120,12 +190,16 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
     timestamp_ms: int
 
 
-Frame = AudioFrame | TranscriptFrame | ChatFrame
-Item = AudioFrame | TranscriptFrame | ChatFrame | Event | Gap | StreamEnd
+Frame = AudioFrame | VideoFrame | ShareFrame | TranscriptFrame | ChatFrame
+Item = Frame | Event | Gap | StreamEnd
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which stream the items belong to. `started_ms` is the event time of Zoom's `rtms_started`."""
+    """Which stream the items belong to. `started_ms` is the event time of Zoom's `rtms_started`.
+
+    `product`: "meeting", "webinar", "video_sdk", "contact_center" or "phone"; `meeting_uuid` is that product's id of
+    the session (protocol.md §1.1), `meeting_id` the number or key that people know, where there is one.
+    """
 
     app: str
     product: str

@@ -12,9 +12,12 @@ from rtmsd.frames import (
     Gap,
     Item,
     MediaKind,
+    PictureFormat,
+    ShareFrame,
     StreamEnd,
     StreamInfo,
     TranscriptFrame,
+    VideoFrame,
 )
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "Gap",
     "Item",
     "MediaKind",
+    "PictureFormat",
+    "ShareFrame",
     "Sink",
     "SinkContext",
     "SinkError",
@@ -36,5 +41,6 @@ __all__ = [
     "StreamEnd",
     "StreamInfo",
     "TranscriptFrame",
+    "VideoFrame",
     "hookimpl",
 ]

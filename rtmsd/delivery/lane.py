@@ -6,7 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtmsd.frames import AudioFrame, ChatFrame, Frame, Gap, Item, MediaKind, StreamEnd, TranscriptFrame
+from rtmsd.frames import (
+    AudioFrame,
+    ChatFrame,
+    Frame,
+    Gap,
+    Item,
+    MediaKind,
+    ShareFrame,
+    StreamEnd,
+    TranscriptFrame,
+    VideoFrame,
+)
 from rtmsd.runtime.ticker import Ticker
 
 BATCH_ITEMS = 512
@@ -220,6 +231,11 @@ class Losses:
         if isinstance(item, AudioFrame):
             end = item.timestamp_ms + round(item.duration_ms)
             self._widen(MediaKind.AUDIO, item.user_id, item.timestamp_ms, end)
+        elif isinstance(item, VideoFrame | ShareFrame):
+            kind = MediaKind.VIDEO if isinstance(item, VideoFrame) else MediaKind.SHARE
+            self._widen(
+                kind, item.user_id, item.timestamp_ms, item.timestamp_ms + 1000 // max(1, item.format.fps)
+            )
         elif isinstance(item, TranscriptFrame):
             self._widen(MediaKind.TRANSCRIPT, item.user_id, item.start_ms, item.end_ms)
         elif isinstance(item, ChatFrame):
@@ -247,7 +263,7 @@ class Losses:
 
 def item_bytes(item: Item) -> int:
     """What an item weighs in a queue."""
-    if type(item) is AudioFrame:
+    if type(item) is AudioFrame or type(item) is VideoFrame or type(item) is ShareFrame:
         return len(item.data) + _ITEM_BYTES
     if type(item) is TranscriptFrame or type(item) is ChatFrame:
         return len(item.text) + _ITEM_BYTES
