@@ -80,6 +80,9 @@ class Pump:
         self._written = False  # since the last segment began
         self._end: StreamEnd | None = None  # once the present writer has it
         self._late = False  # the present call
+        self._deadline: float | None = None  # of the present call
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()  # kept, since asking for it is a system call
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("rtmsd.delivery").bind(sink=name, stream_id=stream.stream_id)
 
@@ -92,6 +95,12 @@ class Pump:
 
     async def run(self) -> None:
         """Serve the lane to its end. Cancelling abandons what waits; the writer keeps what is valid."""
+        try:
+            await self._serve()
+        finally:
+            self._stop_timer()
+
+    async def _serve(self) -> None:
         segment = failures = 0
         while True:
             try:
@@ -165,12 +174,32 @@ class Pump:
         beside it. Meanwhile the lane fills and drops, and no other lane notices.
         """
         self._late = False
-        self._timer = asyncio.get_running_loop().call_later(self._rules.write_timeout_secs, self._overdue)
+        self._deadline = self._loop.time() + self._rules.write_timeout_secs
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._rules.write_timeout_secs, self._look)
         try:
             await writer.write(batch)
         finally:
-            self._timer.cancel()
+            self._deadline = None
+            if self._late:
+                self._stop_timer()
         return self._late
+
+    def _look(self) -> None:
+        """One timer serves many calls: most are over long before it comes, and would only have to cancel theirs."""
+        self._timer = None
+        if self._deadline is None:
+            return
+        left = self._deadline - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._overdue()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _overdue(self) -> None:
         self._late = True
@@ -184,7 +213,7 @@ class Pump:
             self._give_up(self._lane.take_all(), "sink_failed")
             return
         again = partial(self._let_go, over=self._lane.closed)
-        self._timer = asyncio.get_running_loop().call_later(self._rules.drain_secs or 1.0, again)
+        self._timer = self._loop.call_later(self._rules.drain_secs or 1.0, again)
 
     def _rejected(self, batch: Sequence[Item]) -> None:
         """The sink never takes this batch: tell it of the frames as gaps, once, and of the rest."""

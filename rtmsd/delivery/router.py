@@ -18,9 +18,11 @@ from rtmsd.frames import (
     Gap,
     Item,
     MediaKind,
+    ShareFrame,
     StreamEnd,
     StreamInfo,
     TranscriptFrame,
+    VideoFrame,
 )
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.ticker import Ticker
@@ -29,6 +31,8 @@ ABANDON_SECS = 2.0
 """For a writer that was cancelled to put away what it has."""
 
 _KINDS: dict[type, MediaKind] = {
+    VideoFrame: MediaKind.VIDEO,
+    ShareFrame: MediaKind.SHARE,
     AudioFrame: MediaKind.AUDIO,
     TranscriptFrame: MediaKind.TRANSCRIPT,
     ChatFrame: MediaKind.CHAT,
@@ -87,9 +91,10 @@ class Outlet:
 
 
 class StreamRoute:
-    """One stream's way to its sinks."""
+    """One stream's way to its sinks. `batch_secs`: how long even the most hurried of them lets frames gather."""
 
-    def __init__(self, lanes: Sequence[tuple[Lane, frozenset[MediaKind]]]) -> None:
+    def __init__(self, lanes: Sequence[tuple[Lane, frozenset[MediaKind]]], *, batch_secs: float) -> None:
+        self.batch_secs = batch_secs
         everyone = tuple(lane for lane, _ in lanes)
         self._offers: dict[type, tuple[Callable[[Item], None], ...]] = {
             Event: _offers(everyone),
@@ -144,7 +149,8 @@ class Router:
             task.add_done_callback(self._pumps.pop)
             outlet.lanes.append(lane)
             lanes.append((lane, outlet.wants))
-        return StreamRoute(lanes)
+        hurry = min((self.outlets[name].lane_rules.batch_secs for name in sink_names), default=0.0)
+        return StreamRoute(lanes, batch_secs=hurry)
 
     async def drain(self) -> None:
         """Write what waits in every lane, each sink within its `drain_secs`; then abandon the rest.

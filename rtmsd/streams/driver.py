@@ -38,7 +38,7 @@ class StreamDriver:
         machine: StreamMachine,
         *,
         tls: ssl.SSLContext,
-        gathering: Gathering,
+        gathering: Gathering | None,
         deliver: Callable[[Item], None],
         clock: Clock,
         log: Log,
@@ -156,6 +156,8 @@ class StreamDriver:
 
     def _closed(self, socket: Socket, code: int | None) -> None:
         self._connections.pop(socket, None)
+        for other in self._connections.values():
+            other.read_now()
         self.tell(lambda now: self._machine.closed(socket, code, now))
 
     def _close(self, socket: Socket) -> None:

@@ -25,7 +25,7 @@ from rtmsd.state.journal import Journal
 from rtmsd.streams.activity import CELL_MS, Activity
 from rtmsd.streams.backoff import backoff
 from rtmsd.streams.driver import Log, StreamDriver
-from rtmsd.streams.gathering import Gathering
+from rtmsd.streams.gathering import TICK_SECS, Gathering
 from rtmsd.streams.totals import Totals
 
 ENDED_KEPT = 200
@@ -40,10 +40,13 @@ CONTACT_SECS = 5.0
 
 class Route(Protocol):
     """Where one stream's items go. `offer` returns at once and never fails, as do all of `audio_offers`, which
-    together are `offer` for an audio frame."""
+    together are `offer` for an audio frame. `batch_secs`: how long everybody there lets frames gather anyway."""
 
     @property
     def audio_offers(self) -> Sequence[Callable[[Item], None]]: ...
+
+    @property
+    def batch_secs(self) -> float: ...
 
     def offer(self, item: Item) -> None: ...
 
@@ -163,7 +166,7 @@ class StreamManager:
         stream.driver = StreamDriver(
             machine,
             tls=self._tls,
-            gathering=self._gathering,
+            gathering=self._gathering if route.batch_secs >= TICK_SECS else None,
             deliver=self._deliver_to(stream, route, log),
             clock=self._clock,
             log=log,

@@ -48,7 +48,7 @@ class Connection(WSListener):
     peer's Close frame, or None when there was none; after `close` it is not called at all.
     """
 
-    def __init__(self, on_message: OnMessage, on_closed: OnClosed, gathering: Gathering) -> None:
+    def __init__(self, on_message: OnMessage, on_closed: OnClosed, gathering: Gathering | None) -> None:
         self.messages = 0
         self.received_bytes = 0
         self._gathering = gathering
@@ -67,16 +67,26 @@ class Connection(WSListener):
     def close(self) -> None:
         """Send a Close frame with 1000 and let go of the socket, without waiting for the peer's."""
         self._on_closed = None
-        self._gathering.remove(self)
+        self._leave_gathering()
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.send_close(WSCloseCode.OK)
             self._transport.disconnect()
+
+    def read_now(self) -> None:
+        """Do not wait for more to gather."""
+        if self._gathering is not None:
+            self._gathering.read_now(self)
+
+    def _leave_gathering(self) -> None:
+        if self._gathering is not None:
+            self._gathering.remove(self)
 
     # picows calls these
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
-        self._gathering.add(self, transport.underlying_transport.get_extra_info("socket"))
+        if self._gathering is not None:
+            self._gathering.add(self, transport.underlying_transport.get_extra_info("socket"))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._on_closed is None:
@@ -108,7 +118,7 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._fragments.clear()
-        self._gathering.remove(self)
+        self._leave_gathering()
         if self._on_closed is not None:
             on_closed, self._on_closed = self._on_closed, None
             on_closed(self._close_code)
@@ -136,7 +146,7 @@ class ConnectError(Exception):
 
 
 async def connect(
-    url: str, *, tls: ssl.SSLContext, gathering: Gathering, on_message: OnMessage, on_closed: OnClosed
+    url: str, *, tls: ssl.SSLContext, gathering: Gathering | None, on_message: OnMessage, on_closed: OnClosed
 ) -> Connection:
     """Open a WebSocket; raise ConnectError with the reason. Redirects are not followed. Cancelling is safe."""
     connection = Connection(on_message, on_closed, gathering)

@@ -46,6 +46,7 @@ class Route:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.audio_offers = (self.items.append,)
+        self.batch_secs = 0.2
 
     def offer(self, item: Item) -> None:
         self.items.append(item)
