@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rtmsd.api import MediaKind, SinkContext, SinkType, hookimpl
 from rtmsd.api.recording import DEFAULT_LAYOUT, Layout
@@ -16,12 +17,14 @@ class FileOptions:
     """The keys of `[[sinks]]` with `type = "file"`.
 
     `directory`: where the recordings go; missing ones are created for the owner only. `layout`: the directories below
-    it, a template that rtmsd.api.recording.Layout explains. `chat`: record the chat too; it is personal, and the app
-    needs the scope for it. `flush_secs`: how much of a recording a crash may cost at most.
+    it, a template that rtmsd.api.recording.Layout explains. `media`: what is recorded; the app needs Zoom's scope for
+    each. `chat`: record the chat too, as if `media` named it; it is personal. `flush_secs`: how much of a recording a
+    crash may cost at most.
     """
 
     directory: str
     layout: str = DEFAULT_LAYOUT.template
+    media: tuple[Literal["audio", "transcript", "chat", "video", "share"], ...] = ("audio", "transcript")
     chat: bool = False
     flush_secs: float = 1.0
 
@@ -30,14 +33,16 @@ class FileOptions:
             raise ValueError("directory must name the directory that recordings go to, and is empty")
         if not Path(self.directory).is_absolute():
             raise ValueError(f"directory must be an absolute path, and is {self.directory!r}")
+        if not self.media:
+            raise ValueError("media must name at least one kind, such as audio, and is empty")
         if not 0 < self.flush_secs <= 60:
             raise ValueError(f"flush_secs must lie above 0 and at most at 60, and is {self.flush_secs}")
         Layout(self.layout)
 
 
 def _wants(options: FileOptions) -> frozenset[MediaKind]:
-    always = frozenset({MediaKind.AUDIO, MediaKind.TRANSCRIPT})
-    return always | {MediaKind.CHAT} if options.chat else always
+    chosen = frozenset(map(MediaKind, options.media))
+    return chosen | {MediaKind.CHAT} if options.chat else chosen
 
 
 def _build(options: FileOptions, context: SinkContext) -> FileSink:

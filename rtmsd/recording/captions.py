@@ -18,7 +18,8 @@ _LOOKALIKES = str.maketrans("<>{}", "\u2039\u203a()")
 class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `transcript.jsonl`: seconds from the recording's zero, and what Zoom sent as it came.
 
-    `start` and `end` lie within the recording; `start_ms` and `end_ms` are Unix milliseconds, untouched.
+    `start` and `end` lie within the recording; `start_ms` and `end_ms` are Unix milliseconds, untouched, and so is
+    `timestamp_ms`, which is left out where it is `start_ms`. `operation` is left out where it is "new".
     """
 
     start: float
@@ -30,16 +31,27 @@ class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     source: str
     language: int | None = None
+    operation: str = "new"
+    timestamp_ms: int | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What an update or a deletion finds its phrase by (protocol.md §5.6)."""
+        return self.source, self.user_id, self.start_ms if self.timestamp_ms is None else self.timestamp_ms
 
 
 def phrases(frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int) -> list[Phrase]:
-    """Place the frames on the recording's time, ordered by start.
+    """Place the frames on the recording's time, ordered by start; what changes a phrase follows it, as it came.
 
     What begins before zero starts at zero, nothing starts or ends after the recording's end, and a cue lasts half a
     second at least (only this may reach beyond the end).
     """
+    frames = list(frames)
+    begun: dict[tuple[str, int, int], tuple[int, int]] = {}
+    for frame in frames:
+        begun.setdefault(_key(frame), (frame.start_ms, frame.end_ms))
     placed = []
-    for frame in sorted(frames, key=lambda frame: (frame.start_ms, frame.end_ms)):
+    for frame in sorted(frames, key=lambda frame: _place(frame, begun)):
         start = min(max(frame.start_ms - zero_ms, 0), duration_ms)
         end = max(min(frame.end_ms - zero_ms, duration_ms), start + SHORTEST_CUE_MS)
         placed.append(
@@ -53,9 +65,24 @@ def phrases(frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int
                 text=frame.text,
                 source=frame.source,
                 language=frame.language,
+                operation=frame.operation,
+                timestamp_ms=None if frame.timestamp_ms == frame.start_ms else frame.timestamp_ms,
             )
         )
     return placed
+
+
+def final(spoken: Iterable[Phrase]) -> list[Phrase]:
+    """Return the phrases as they stand after all updates and deletions; an update of an unknown phrase is a new one."""
+    standing: dict[tuple[str, int, int], list[Phrase]] = {}
+    for phrase in spoken:
+        same = standing.setdefault(phrase.key, [])
+        if phrase.operation != "new" and same:
+            same.pop()
+        if phrase.operation != "delete":
+            same.append(phrase)
+    kept = [phrase for same in standing.values() for phrase in same]
+    return sorted(kept, key=lambda phrase: (phrase.start_ms, phrase.end_ms))
 
 
 def jsonl(spoken: Iterable[Phrase]) -> bytes:
@@ -84,9 +111,18 @@ def srt(spoken: Iterable[Phrase]) -> bytes:
 
 def _cues(spoken: Iterable[Phrase]) -> Iterator[tuple[Phrase, str, str]]:
     """Give each phrase with its speaker's name and text, each in one line; a phrase without any text is no cue."""
-    for phrase in spoken:
+    for phrase in final(spoken):
         if text := _one_line(phrase.text):
             yield phrase, _one_line(phrase.user_name) or f"User {phrase.user_id}", text
+
+
+def _key(frame: TranscriptFrame) -> tuple[str, int, int]:
+    return frame.source, frame.user_id, frame.timestamp_ms
+
+
+def _place(frame: TranscriptFrame, begun: dict[tuple[str, int, int], tuple[int, int]]) -> tuple[int, int]:
+    own = frame.start_ms, frame.end_ms
+    return own if frame.operation == "new" else begun[_key(frame)]
 
 
 def _times(phrase: Phrase, point: str) -> str:

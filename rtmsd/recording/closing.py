@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtmsd.frames import StreamInfo, TranscriptFrame
-from rtmsd.recording import captions
+from rtmsd.recording import captions, opus, wav
 from rtmsd.recording.account import Account, Sound, account, completeness, standing
 from rtmsd.recording.files import (
     AUDIO,
@@ -17,9 +17,11 @@ from rtmsd.recording.files import (
     CHAT,
     EVENTS,
     GAPS,
+    INDEX,
     LEDGER,
     MANIFEST,
     MIXED,
+    NEW,
     PART,
     SPEAKERS,
     SUBTITLES,
@@ -28,14 +30,13 @@ from rtmsd.recording.files import (
     complete,
     publish,
     sync_directory,
-    track_file,
 )
 from rtmsd.recording.lines import decode_all, line
-from rtmsd.recording.manifest import SCHEMA, Manifest, Stop, TrackEntry, digest, sums
+from rtmsd.recording.manifest import SCHEMA, Manifest, PictureEntry, Stop, TrackEntry, digest, sums
 from rtmsd.recording.mixed import mix
+from rtmsd.recording.pictures import codec_of, user_of
 from rtmsd.recording.progress import Progress
 from rtmsd.recording.speakers import rttm, turns
-from rtmsd.recording.wav import finish
 
 
 def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, version: str) -> Manifest:
@@ -45,11 +46,9 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
     """
     assert progress.end is not None and progress.zero_ms is not None
     zero_ms, duration_ms = progress.zero_ms, progress.duration_ms
-    sounds = {
-        user_id: Sound(track.runs, progress.tracks.form.rate)
-        for user_id, track in progress.tracks.by_user.items()
-    }
+    sounds = progress.tracks.sounds()
     files = [*_finish_audio(directory, progress), *_finish_lines(directory, zero_ms, duration_ms)]
+    files += _finish_pictures(directory, progress)
     if sounds and not progress.tracks.mixed:
         spoken = turns(sounds, stream_id=info.stream_id, duration_ms=duration_ms)
         publish(directory / SPEAKERS, rttm(spoken))
@@ -59,7 +58,6 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
     sync_directory(directory / AUDIO)
 
     accounts = _accounts(progress, sounds)
-    rate = progress.tracks.form.rate if progress.tracks.audio else 1000
     entries = {name: digest(directory / name) for name in sorted([*files, GAPS])}
     manifest = Manifest(
         schema=SCHEMA,
@@ -72,10 +70,14 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
         zero_ms=zero_ms,
         duration_ms=duration_ms,
         stop=Stop(progress.end.reason, progress.end.name, progress.end.sentence),
-        completeness=completeness((part, rate) for part in accounts.values()),
+        completeness=completeness(
+            (part, sounds[user].rate if sounds else 1000) for user, part in accounts.items()
+        ),
         tracks=tuple(
             _track_entry(progress, user_id, accounts[user_id]) for user_id in sorted(progress.tracks.by_user)
         ),
+        mix=_about_mix(progress),
+        pictures=tuple(_picture_entry(progress, name) for name in sorted(progress.pictures.files)),
         gaps=tuple(gaps),
         reconnects=progress.reconnects,
         counts=dict(sorted(progress.ledger.counts.items())),
@@ -90,6 +92,8 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
 def drop_leftovers(directory: Path) -> None:
     """Remove what only an unfinished recording needs."""
     (directory / (TRANSCRIPT + PART)).unlink(missing_ok=True)
+    for path in (directory / AUDIO).glob("*" + PART):
+        path.unlink()
     (directory / LEDGER).unlink(missing_ok=True)
     sync_directory(directory)
 
@@ -97,20 +101,67 @@ def drop_leftovers(directory: Path) -> None:
 def _finish_audio(directory: Path, progress: Progress) -> list[str]:
     if not progress.tracks.by_user:
         return []
-    samples = progress.duration_ms * progress.tracks.form.rate // 1000
-    names = {user_id: track_file(user_id, mixed=progress.tracks.mixed) for user_id in progress.tracks.by_user}
-    for name in names.values():
-        finish(directory / (name + PART), progress.tracks.form, samples)
-    if not progress.tracks.mixed:
+    form = progress.tracks.form
+    samples = progress.duration_ms * form.rate // 1000
+    finish_track = _finish_wav if form.unit_bytes else _finish_opus
+    names = {user_id: progress.tracks.file(user_id) for user_id in progress.tracks.by_user}
+    for user_id, name in names.items():
+        finish_track(directory, name, progress, user_id, samples)
+    if progress.tracks.mixed or not form.summed:
+        done = [*names.values()]
+    else:
         tracks = [
             (directory / (name + PART), progress.tracks.by_user[user_id].runs)
             for user_id, name in names.items()
         ]
-        mix(tracks, directory / (MIXED + PART), progress.tracks.form, samples)
-    done = [*names.values()] if progress.tracks.mixed else [*names.values(), MIXED]
-    for name in done:
-        (directory / (name + PART)).replace(directory / name)
+        mix(tracks, directory / (MIXED + PART), form, samples)
+        done = [*names.values(), MIXED]
+    if form.unit_bytes:
+        for name in done:
+            (directory / (name + PART)).replace(directory / name)
     return done
+
+
+def _finish_wav(directory: Path, name: str, progress: Progress, user_id: int, samples: int) -> None:
+    form = progress.tracks.form
+    wav.finish(directory / (name + PART), form, samples // form.unit_samples)
+
+
+def _finish_opus(directory: Path, name: str, progress: Progress, user_id: int, samples: int) -> None:
+    """Write the whole file beside the growing one, which stays until all is sealed."""
+    opus.finish(
+        directory / (name + PART),
+        directory / (name + NEW),
+        progress.tracks.form,
+        progress.tracks.by_user[user_id].runs,
+        samples=samples,
+        serial=user_id,
+    )
+    (directory / (name + NEW)).replace(directory / name)
+
+
+def _finish_pictures(directory: Path, progress: Progress) -> list[str]:
+    names = [name for file in sorted(progress.pictures.files) for name in (file, file + INDEX)]
+    for name in names:
+        complete(directory / name)
+    for parent in {(directory / name).parent for name in names}:
+        sync_directory(parent)
+    return names
+
+
+def _about_mix(progress: Progress) -> str:
+    """Say in a sentence whether there is a mix of all sound, and why."""
+    tracks = progress.tracks
+    if not tracks.by_user:
+        return "There is no mix: no sound came."
+    if tracks.mixed:
+        return f"{tracks.file(0)} is Zoom's own mix."
+    if tracks.form.summed:
+        return f"{MIXED} is the sum of all tracks."
+    return (
+        f"There is no mix: the tracks hold {tracks.form.codec} as Zoom sent it, which can be summed only after decoding "
+        "it. Ask Zoom for L16 or G711, or for its own mix, to have one."
+    )
 
 
 def _finish_lines(directory: Path, zero_ms: int, duration_ms: int) -> list[str]:
@@ -149,8 +200,8 @@ def _track_entry(progress: Progress, user_id: int, part: Account) -> TrackEntry:
     return TrackEntry(
         user_id=user_id,
         names=progress.tracks.names.get(user_id, ()),
-        file=track_file(user_id, mixed=progress.tracks.mixed),
-        codec="L16",
+        file=progress.tracks.file(user_id),
+        codec=form.codec,
         rate=form.rate,
         channels=form.channels,
         samples=part.present + part.silent + part.missing + part.paused,
@@ -158,4 +209,19 @@ def _track_entry(progress: Progress, user_id: int, part: Account) -> TrackEntry:
         silent_secs=part.silent / form.rate,
         missing_secs=part.missing / form.rate,
         paused_secs=part.paused / form.rate,
+    )
+
+
+def _picture_entry(progress: Progress, name: str) -> PictureEntry:
+    held = progress.pictures.files[name]
+    return PictureEntry(
+        media=name.partition("/")[0],
+        user_id=user_of(name),
+        file=name,
+        index=name + INDEX,
+        codec=codec_of(name),
+        frames=held.frames,
+        bytes=held.bytes,
+        first_ms=held.first_ms,
+        last_ms=held.last_ms,
     )

@@ -10,6 +10,11 @@ PART = ".part"
 NEW = ".new" + PART
 
 AUDIO = "audio"
+VIDEO = "video"
+SHARE = "share"
+PICTURES = (VIDEO, SHARE)
+# The index of a file with pictures is called like that file, and this.
+INDEX = ".jsonl"
 MIXED = "audio/mixed.wav"
 EVENTS = "events.jsonl"
 CHAT = "chat.jsonl"
@@ -29,9 +34,9 @@ GROWING = (EVENTS, CHAT, TRANSCRIPT)
 DERIVED = (MIXED, TRANSCRIPT, CAPTIONS, SUBTITLES, SPEAKERS, GAPS, MANIFEST)
 
 
-def track_file(user_id: int, *, mixed: bool) -> str:
+def track_file(user_id: int, *, mixed: bool, suffix: str) -> str:
     """Name a track's file: the one mixed track of a stream without participants, or a participant's own."""
-    return MIXED if mixed else f"{AUDIO}/user={user_id}.wav"
+    return f"{AUDIO}/{'mixed' if mixed else f'user={user_id}'}{suffix}"
 
 
 def make_directories(path: Path) -> None:

@@ -49,13 +49,31 @@ class TrackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return Account(*(round(value * self.rate) for value in secs))
 
 
+class PictureEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The frames of one person and codec. `media` is "video" or "share"; the times are Unix milliseconds."""
+
+    media: str
+    user_id: int
+    file: str
+    index: str
+    codec: str
+    frames: int
+    bytes: int
+    first_ms: int
+    last_ms: int
+
+
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bytes: int
     sha256: str
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of `manifest.json`. `counts` has what was refused or doubled, by its name in the ledger."""
+    """All of `manifest.json`.
+
+    `mix` says in a sentence what `audio/mixed` is, or why there is none. `counts` has what was refused or doubled, by
+    its name in the ledger.
+    """
 
     schema: int
     rtmsd: str
@@ -69,6 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stop: Stop
     completeness: float
     tracks: tuple[TrackEntry, ...]
+    mix: str = ""
+    pictures: tuple[PictureEntry, ...] = ()
     gaps: tuple[Gap, ...]
     reconnects: int
     counts: dict[str, int]

@@ -12,11 +12,15 @@ from rtmsd.errors import RecordingError
 
 @dataclass
 class Patch:
-    """Bytes for one file that now has `before` bytes, 0 if it does not exist; places never written are zero."""
+    """Bytes for one file that now has `before` bytes, 0 if it does not exist.
+
+    What is overwritten before that was all `silence`, and is again when the writing is undone.
+    """
 
     path: Path
     before: int
     pieces: list[tuple[int, bytes]]
+    silence: int = 0
     written: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -73,6 +77,6 @@ def _undo(patch: Patch) -> None:
         os.ftruncate(handle, patch.before)
         for offset, count in patch.written:
             if offset < patch.before:
-                os.pwrite(handle, bytes(min(count, patch.before - offset)), offset)
+                os.pwrite(handle, bytes([patch.silence]) * min(count, patch.before - offset), offset)
     finally:
         os.close(handle)

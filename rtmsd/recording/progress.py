@@ -8,10 +8,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 
-from rtmsd.frames import AudioFrame, ChatFrame, Event, Gap, Item, StreamEnd, TranscriptFrame
+from rtmsd.frames import (
+    AudioFrame,
+    ChatFrame,
+    Event,
+    Gap,
+    Item,
+    MediaKind,
+    ShareFrame,
+    StreamEnd,
+    TranscriptFrame,
+    VideoFrame,
+)
 from rtmsd.recording.files import CHAT, EVENTS, TRANSCRIPT
 from rtmsd.recording.ledger import Ledger
 from rtmsd.recording.lines import chat_line, event_line, line
+from rtmsd.recording.pictures import Pictures
 from rtmsd.recording.spans import Span
 from rtmsd.recording.tracks import LONGEST_MS, Tracks, length_ms
 
@@ -23,7 +35,7 @@ LEAP_MS = 3_600_000
 
 
 class Progress:
-    """Zero, tracks, gaps, pauses and the end of one recording; `lines` is what a draft adds to the line files."""
+    """Zero, tracks, pictures, gaps, pauses and the end of one recording; `lines` is what a draft adds to the line files."""
 
     def __init__(self, *, started_ms: int) -> None:
         self.started_ms = started_ms
@@ -35,6 +47,7 @@ class Progress:
         self.newest_ms: int | None = started_ms or None
         self.ledger = Ledger()
         self.tracks = Tracks(self.ledger)
+        self.pictures = Pictures()
         self.pauses: list[tuple[int, int | None]] = []
         self.reconnects = 0
         self.end: StreamEnd | None = None
@@ -51,7 +64,7 @@ class Progress:
         """Return a copy that can take items without this one noticing."""
         new = copy.copy(self)
         new.ledger = self.ledger.copy()
-        new.tracks = self.tracks.draft(new.ledger)
+        new.tracks, new.pictures = self.tracks.draft(new.ledger), self.pictures.draft()
         new.pauses, new._opening, new.lines = list(self.pauses), list(self._opening), {}
         return new
 
@@ -91,6 +104,8 @@ class Progress:
             elif isinstance(item, ChatFrame):
                 self._seen(item.timestamp_ms)
                 self._once(CHAT, chat_line(item))
+            elif isinstance(item, VideoFrame | ShareFrame):
+                self._picture(item)
             elif isinstance(item, Event):
                 self._event(item)
             elif isinstance(item, Gap):
@@ -188,6 +203,13 @@ class Progress:
             self.pauses[-1] = (self.pauses[-1][0], stamp)
         elif event.name == "socket_reopened":
             self.reconnects += 1
+
+    def _picture(self, frame: VideoFrame | ShareFrame) -> None:
+        stamp = frame.timestamp_ms
+        self._seen(stamp)
+        if not self.pictures.take(frame):
+            kind = MediaKind.SHARE if isinstance(frame, ShareFrame) else MediaKind.VIDEO
+            self.ledger.refuse(Gap("format_unsupported", stamp, stamp, kind, frame.user_id))
 
     def _gap(self, gap: Gap) -> None:
         if self.torn_ms is not None and gap.from_ms <= self.torn_ms < gap.to_ms:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import Item, StreamInfo
-from rtmsd.recording import wav
+from rtmsd.recording import opus, wav
 from rtmsd.recording.closing import drop_leftovers, finish_recording
-from rtmsd.recording.files import AUDIO, LEDGER, PART, SUMS, TOMBSTONE, make_directories, track_file
+from rtmsd.recording.files import AUDIO, LEDGER, PART, PICTURES, SUMS, TOMBSTONE, make_directories
+from rtmsd.recording.growing import opus_patch, wav_patch
 from rtmsd.recording.manifest import Manifest
 from rtmsd.recording.patches import Patch, write_all
 from rtmsd.recording.persistence import SCHEMA, LedgerFile, difference, replay
@@ -39,6 +40,8 @@ class Recording:
         self._unledgered: dict[int, list[Chunk]] = {}
         self._cuts: dict[int, int] = {}
         self._sizes: dict[str, int] = {}
+        self._ledgered_sizes: dict[str, int] = {}
+        self._pages: dict[int, int] = {}
         self._begun = False
         self._done = False
 
@@ -118,7 +121,8 @@ class Recording:
     def close(self) -> Manifest:
         """Complete the recording after its StreamEnd: mix, captions, gaps, manifest, and SHA256SUMS last.
 
-        Raises RecordingError when the end has not been written. After OSError the recording is unfinished, has lost
+        Raises RecordingError when the end has not been written, or when a file that was written has been damaged: then
+        opening the recording again mends and ledgers it. After OSError the recording is unfinished, has lost
         nothing, and can be closed again, also by another process.
         """
         if not self.ended:
@@ -151,33 +155,62 @@ class Recording:
     def _commit(self, draft: Progress) -> None:
         if self._done:
             raise RecordingError(f"the recording in {self._directory} has been left: open it again to go on")
-        patches = [
-            self._audio_patch(draft, user_id, chunks) for user_id, chunks in draft.tracks.chunks.items()
-        ]
-        added = {name: b"".join(lines) for name, lines in draft.lines.items()}
-        for name, data in added.items():
-            size = self._sizes.get(name, 0)
-            patches.append(Patch(self._directory / (name + PART), size, [(size, data)]))
+        patches = []
+        pages: dict[int, int] = {}
+        sizes: dict[str, int] = {}
+        for user_id, chunks in draft.tracks.chunks.items():
+            if draft.tracks.form.unit_bytes:
+                patches.append(self._wav_patch(draft, user_id, chunks))
+            else:
+                patch, pages[user_id] = self._opus_patch(draft, user_id, chunks)
+                sizes[draft.tracks.file(user_id)] = patch.before + len(patch.pieces[0][1])
+                patches.append(patch)
+        patches += self._appended(draft.lines) + self._appended(draft.pictures.added)
         try:
             write_all(patches)
         except RecordingError:
             self.abandon()
             raise
-        for name, data in added.items():
-            self._sizes[name] = self._sizes.get(name, 0) + len(data)
+        for added in (draft.lines, draft.pictures.added):
+            for name, parts in added.items():
+                self._sizes[name] = self._sizes.get(name, 0) + sum(map(len, parts))
         for user_id, chunks in draft.tracks.chunks.items():
             self._remember(user_id, chunks)
-        draft.tracks.chunks, draft.lines = {}, {}
+        self._sizes |= sizes
+        self._pages |= pages
+        draft.tracks.chunks, draft.lines, draft.pictures.added = {}, {}, {}
         self._progress = draft
 
-    def _audio_patch(self, draft: Progress, user_id: int, chunks: list[Chunk]) -> Patch:
-        form = draft.tracks.form
+    def _appended(self, added: dict[str, list[bytes]]) -> list[Patch]:
+        patches = []
+        for name, parts in added.items():
+            size = self._sizes.get(name, 0)
+            if not size and name.startswith(PICTURES):
+                make_directories((self._directory / name).parent)
+            patches.append(Patch(self._directory / (name + PART), size, [(size, b"".join(parts))]))
+        return patches
+
+    def _wav_patch(self, draft: Progress, user_id: int, chunks: list[Chunk]) -> Patch:
+        return wav_patch(self._path(draft, user_id), draft.tracks.form, self._end(user_id), chunks)
+
+    def _opus_patch(self, draft: Progress, user_id: int, chunks: list[Chunk]) -> tuple[Patch, int]:
+        path, size = self._path(draft, user_id), self._sizes.get(draft.tracks.file(user_id), 0)
+        if size and user_id not in self._pages:
+            self._pages[user_id] = opus.count_pages(path)
+        return opus_patch(
+            path,
+            draft.tracks.form,
+            self._end(user_id),
+            chunks,
+            size=size,
+            pages=self._pages.get(user_id, 0),
+            serial=user_id,
+        )
+
+    def _end(self, user_id: int) -> int:
+        """Where a track ends in its file."""
         track = self._progress.tracks.by_user.get(user_id)
-        before = wav.HEADER_BYTES + track.end * form.block if track and track.end else 0
-        pieces = [(wav.HEADER_BYTES + chunk.start * form.block, b"".join(chunk.parts)) for chunk in chunks]
-        if not before:
-            pieces.insert(0, (0, wav.header(form, 0)))
-        return Patch(self._path(draft, user_id), before, pieces)
+        return track.end if track else 0
 
     def _remember(self, user_id: int, chunks: list[Chunk]) -> None:
         """Keep for the ledger which samples were written, without the samples."""
@@ -193,15 +226,18 @@ class Recording:
         if self._progress is self._flushed and not suspended:
             return
         for user_id in self._unledgered:
-            track = self._progress.tracks.by_user[user_id]
-            wav.patch(self._path(self._progress, user_id), self._progress.tracks.form, track.end)
-        entry = difference(self._flushed, self._progress, self._unledgered, self._sizes)
+            form = self._progress.tracks.form
+            if form.unit_bytes:
+                wav.patch(self._path(self._progress, user_id), form, self._end(user_id))
+        sizes = {name: size for name, size in self._sizes.items() if self._ledgered_sizes.get(name) != size}
+        entry = difference(self._flushed, self._progress, self._unledgered, sizes)
         entry.cuts, entry.suspended = self._cuts, suspended
         if not self._begun:
             entry.schema, entry.stream_id = SCHEMA, self._info.stream_id
         self._ledger.append(entry)
         self._begun = True
         self._flushed, self._unledgered, self._cuts = self._progress, {}, {}
+        self._ledgered_sizes |= sizes
 
     def _path(self, progress: Progress, user_id: int) -> Path:
-        return self._directory / (track_file(user_id, mixed=progress.tracks.mixed) + PART)
+        return self._directory / (progress.tracks.file(user_id) + PART)

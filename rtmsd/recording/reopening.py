@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
+from rtmsd.recording import opus, pictures
 from rtmsd.recording.files import (
     AUDIO,
     CHAT,
@@ -14,14 +14,14 @@ from rtmsd.recording.files import (
     GROWING,
     NEW,
     PART,
+    PICTURES,
     TRANSCRIPT,
-    track_file,
 )
+from rtmsd.recording.growing import reconcile_wav
 from rtmsd.recording.progress import Progress
-from rtmsd.recording.spans import Span, subtract
-from rtmsd.recording.wav import HEADER_BYTES, patch
-
-_READ_BYTES = 1 << 20
+from rtmsd.recording.spans import subtract
+from rtmsd.recording.timeline import Track
+from rtmsd.recording.wav import header_bytes
 
 
 def reconcile(
@@ -32,18 +32,21 @@ def reconcile(
     Sound or lines that the ledger promises and the disk lost (a power failure) leave `progress` and `sizes`, and
     are ledgered as "unflushed"; returned is where such tracks end now.
     """
-    _reopen_closed(directory, progress)
-    known = {track_file(user_id, mixed=progress.tracks.mixed) + PART for user_id in progress.tracks.by_user}
+    _reopen_closed(directory, progress, sizes)
+    known = {progress.tracks.file(user_id) + PART for user_id in progress.tracks.by_user}
     for path in (directory / AUDIO).glob("*" + PART):
         if f"{AUDIO}/{path.name}" not in known:
             path.unlink()
     cuts = {}
     for user_id in list(progress.tracks.by_user):
-        path = directory / (track_file(user_id, mixed=progress.tracks.mixed) + PART)
         ledgered = progress.tracks.by_user[user_id].end
-        end = _reconcile_track(path, progress, user_id, suspended=suspended)
+        reconcile_track = _reconcile_wav if progress.tracks.form.unit_bytes else _reconcile_opus
+        end = reconcile_track(directory, progress, user_id, sizes, suspended=suspended)
         if end < ledgered:
             cuts[user_id] = end
+    progress.pictures.files, lost = pictures.reconcile(directory, sizes)
+    for gap in lost:
+        progress.ledger.report(gap)
     for name in GROWING:
         sizes[name] = _reconcile_lines(directory / (name + PART), sizes.get(name, 0))
     paths = [directory / (name + PART) for name in (TRANSCRIPT, CHAT)]
@@ -53,11 +56,14 @@ def reconcile(
     return cuts
 
 
-def _reopen_closed(directory: Path, progress: Progress) -> None:
-    tracks = [track_file(user_id, mixed=progress.tracks.mixed) for user_id in progress.tracks.by_user]
-    for name in [EVENTS, CHAT, *tracks]:
+def _reopen_closed(directory: Path, progress: Progress, sizes: dict[str, int]) -> None:
+    tracks = [progress.tracks.file(user_id) for user_id in progress.tracks.by_user]
+    shown = [name for name in sizes if name.startswith(PICTURES)]
+    for name in [EVENTS, CHAT, *tracks, *shown]:
         final, part = directory / name, directory / (name + PART)
-        if final.exists() and not part.exists():
+        if final.exists() and part.exists():
+            final.unlink()  # it was made of the other, which stays until the end
+        elif final.exists():
             final.rename(part)
     for name in DERIVED:
         (directory / name).unlink(missing_ok=True)
@@ -65,36 +71,44 @@ def _reopen_closed(directory: Path, progress: Progress) -> None:
         path.unlink()
 
 
-def _reconcile_track(path: Path, progress: Progress, user_id: int, *, suspended: bool) -> int:
+def _reconcile_wav(
+    directory: Path, progress: Progress, user_id: int, sizes: dict[str, int], *, suspended: bool
+) -> int:
+    path = directory / (progress.tracks.file(user_id) + PART)
     form, track = progress.tracks.form, progress.tracks.by_user[user_id]
     size = path.stat().st_size if path.exists() else 0
-    on_disk = max(0, size - HEADER_BYTES) // form.block
+    on_disk = max(0, size - header_bytes(form)) // form.unit_bytes
     if on_disk < track.end:
-        assert progress.zero_ms is not None
-        progress.tracks.lose(user_id, on_disk, progress.zero_ms)
-        track = progress.tracks.by_user[user_id]
+        track = _lose(progress, user_id, on_disk)
     if not track.end:
         path.unlink(missing_ok=True)
         return 0
-    os.truncate(path, HEADER_BYTES + track.end * form.block)
-    patch(path, form, track.end)
-    if not suspended:
-        holes = subtract([(0, track.end)], track.runs)
-        _silence(path, [(HEADER_BYTES + a * form.block, HEADER_BYTES + b * form.block) for a, b in holes])
+    # What was suspended is as the ledger says, and need not be read.
+    reconcile_wav(path, form, track.end, [(0, track.end)] if suspended else track.runs)
     return track.end
 
 
-def _silence(path: Path, holes: Sequence[Span]) -> None:
-    """Zero spans of bytes, leaving those alone (and sparse) that are zero."""
-    handle = os.open(path, os.O_RDWR)
-    try:
-        for start, end in holes:
-            for at in range(start, end, _READ_BYTES):
-                data = os.pread(handle, min(_READ_BYTES, end - at), at)
-                if data != bytes(len(data)):
-                    os.pwrite(handle, bytes(len(data)), at)
-    finally:
-        os.close(handle)
+def _reconcile_opus(
+    directory: Path, progress: Progress, user_id: int, sizes: dict[str, int], *, suspended: bool
+) -> int:
+    """Read all pages, suspended or not: a damaged one would keep the recording from being closed."""
+    name = progress.tracks.file(user_id)
+    path, track = directory / (name + PART), progress.tracks.by_user[user_id]
+    size, held = opus.mend(path, sizes.get(name, 0)) if path.exists() else (0, [])
+    lost = subtract(track.runs, held)
+    if lost:
+        track = _lose(progress, user_id, lost[0][0])
+    if not track.end:
+        path.unlink(missing_ok=True)
+        size = 0
+    sizes[name] = size
+    return track.end
+
+
+def _lose(progress: Progress, user_id: int, units: int) -> Track:
+    assert progress.zero_ms is not None
+    progress.tracks.lose(user_id, units, progress.zero_ms)
+    return progress.tracks.by_user[user_id]
 
 
 def _reconcile_lines(path: Path, size: int) -> int:

@@ -47,7 +47,7 @@ class Track:
 
     def place(self, stamp: int, position: int, count: int, tolerance: int) -> tuple[int, list[Span]]:
         """Place a packet anywhere: return its first sample's place and the spans that it newly fills."""
-        start = self._stand(stamp, position, tolerance)
+        start = self.stand(stamp, position, tolerance)
         return start, self.fill(stamp, start, start + count)
 
     def fill(self, stamp: int, start: int, end: int) -> list[Span]:
@@ -73,7 +73,12 @@ class Track:
             self.ends[-1] = min(self.ends[-1], end)
         return lost
 
-    def _stand(self, stamp: int, position: int, tolerance: int) -> int:
+    def free(self, start: int, end: int) -> list[Span]:
+        """Return the parts of a span that have not been received."""
+        first, last = bisect_left(self.ends, start), bisect_right(self.starts, end)
+        return subtract([(start, end)], zip(self.starts[first:last], self.ends[first:last], strict=True))
+
+    def stand(self, stamp: int, position: int, tolerance: int) -> int:
         """Return the latest run's end within the tolerance, or the position itself.
 
         A packet older than the one that ended the run does not follow it: it is a repetition.

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from rtmsd.errors import RecordingError
 from rtmsd.frames import Gap
+from rtmsd.recording import pictures
 from rtmsd.recording.account import completeness
 from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, srt, webvtt
 from rtmsd.recording.files import (
@@ -22,23 +22,17 @@ from rtmsd.recording.files import (
     GAPS,
     LEDGER,
     MANIFEST,
-    MIXED,
-    SPEAKERS,
+    PICTURES,
     SUBTITLES,
     SUMS,
     TOMBSTONE,
     TRANSCRIPT,
 )
-from rtmsd.recording.layout import safe_name
 from rtmsd.recording.ledger import concerns_audio
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import SCHEMA, FileEntry, Manifest, TrackEntry, digest, sums
-from rtmsd.recording.spans import Span, clip, subtract, total, union
-from rtmsd.recording.speakers import PAUSE_MS, Turn, parse_rttm
-from rtmsd.recording.wav import HEADER_BYTES, WavFormat, read_header
-
-_READ_BYTES = 1 << 20
-_ZEROS = bytes(_READ_BYTES)
+from rtmsd.recording.spans import clip, total, union
+from rtmsd.recording.verify_tracks import check_speakers, check_tracks
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ def verify(directory: Path) -> Report:
     except ValueError as error:
         return Report([*problems, f"{MANIFEST} is no manifest that this version knows: {error}"])
     problems += _check_manifest(manifest, found)
-    for check in (_check_audio, _check_gaps, _check_lines, _check_transcript, _check_speakers):
+    for check in _CHECKS:
         try:
             problems += check(directory, manifest)
         except OSError as error:
@@ -193,20 +187,6 @@ def _check_account(track: TrackEntry, manifest: Manifest) -> Iterator[str]:
         yield f"{track.file} misses more than the gaps of the manifest explain"
 
 
-def _check_audio(directory: Path, manifest: Manifest) -> Iterator[str]:
-    forms = {track.file: (WavFormat(track.rate, track.channels), track.samples) for track in manifest.tracks}
-    if forms and MIXED not in forms:
-        forms[MIXED] = next(iter(forms.values()))
-    for name in sorted({name for name in manifest.files if name.endswith(".wav")} ^ forms.keys()):
-        yield f"{name} should be both a file and a track of the manifest"
-    for name in sorted(forms.keys() & manifest.files.keys()):
-        try:
-            if read_header(directory / name) != forms[name]:
-                yield f"{name} has another format or length than {MANIFEST} says"
-        except RecordingError as error:
-            yield str(error)
-
-
 def _check_gaps(directory: Path, manifest: Manifest) -> Iterator[str]:
     try:
         gaps = decode_all((directory / GAPS).read_bytes(), Gap)
@@ -243,57 +223,14 @@ def _check_transcript(directory: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{name} does not have the cues of {TRANSCRIPT}"
 
 
-def _check_speakers(directory: Path, manifest: Manifest) -> Iterator[str]:
-    """Hold the turns against the tracks: each present sample lies in a turn, and outside the turns there is silence."""
-    tracks = {track.user_id: track for track in manifest.tracks if track.file != MIXED and track.rate > 0}
-    if not tracks:
-        if (directory / SPEAKERS).exists():
-            yield f"{SPEAKERS} should not be there without a track for each person"
-        return
-    try:
-        turns = parse_rttm((directory / SPEAKERS).read_bytes())
-    except ValueError as error:
-        yield f"{SPEAKERS} cannot be read: {error}"
-        return
-    if turns != sorted(turns) or {turn.file for turn in turns} - {safe_name(manifest.stream_id)}:
-        yield f"{SPEAKERS} should be ordered by time, and name the stream {safe_name(manifest.stream_id)} in each line"
-    if {turn.user_id for turn in turns} - tracks.keys():
-        yield f"{SPEAKERS} has speakers without a track"
-    for user_id, track in tracks.items():
-        yield from _check_turns(
-            directory, track, [turn for turn in turns if turn.user_id == user_id], manifest
-        )
+def _check_pictures(directory: Path, manifest: Manifest) -> Iterator[str]:
+    listed = {name: entry for entry in manifest.pictures for name in (entry.file, entry.index)}
+    there = {name for name in manifest.files if name.startswith(PICTURES)}
+    for name in sorted(there ^ listed.keys()):
+        yield f"{name} should be both a file and one of the pictures of the manifest"
+    for entry in manifest.pictures:
+        if {entry.file, entry.index} <= there:
+            yield from pictures.check(directory, entry)
 
 
-def _check_turns(directory: Path, track: TrackEntry, turns: list[Turn], manifest: Manifest) -> Iterator[str]:
-    ends = [0, *(turn.end_ms for turn in turns)]
-    pauses = [turn.start_ms - end for turn, end in zip(turns, ends, strict=False)]
-    # Rounding both of its ends may take 2 ms from a pause.
-    if (
-        min(pauses, default=0) < 0
-        or min(pauses[1:], default=PAUSE_MS) < PAUSE_MS - 2
-        or ends[-1] > manifest.duration_ms
-    ):
-        yield f"the turns of user {track.user_id} in {SPEAKERS} should lie within the recording, {PAUSE_MS} ms apart"
-        return
-    spans = [(turn.start_ms * track.rate // 1000, turn.end_ms * track.rate // 1000) for turn in turns]
-    if total(spans) < track.account.present:
-        yield f"{SPEAKERS} has {total(spans) / track.rate} s of user {track.user_id}, and {track.file} {track.present_secs} s"
-    block = 2 * track.channels
-    quiet = [
-        (HEADER_BYTES + a * block, HEADER_BYTES + b * block) for a, b in subtract([(0, track.samples)], spans)
-    ]
-    if not _is_zero(directory / track.file, quiet):
-        yield f"{track.file} has sound outside the turns of {SPEAKERS}"
-
-
-def _is_zero(path: Path, spans: list[Span]) -> bool:
-    with path.open("rb", buffering=0) as file:
-        for start, end in spans:
-            for at in range(start, end, _READ_BYTES):
-                data = os.pread(file.fileno(), min(_READ_BYTES, end - at), at)
-                if data != _ZEROS[: len(data)]:
-                    return False
-                if not data:  # a manifest can promise more than there is
-                    break
-    return True
+_CHECKS = (check_tracks, _check_gaps, _check_lines, _check_transcript, check_speakers, _check_pictures)

@@ -1,97 +1,94 @@
-"""Plain PCM WAV: a header of 44 bytes, then samples. The header is right again after every flush."""
+"""WAV of 16-bit PCM, A-law and G.722: a header, then samples. The header is right again after every flush."""
 
 from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from rtmsd.errors import RecordingError
+from rtmsd.recording.patches import write_at
+from rtmsd.recording.track_format import LARGEST_DATA_BYTES, TrackFormat
 
-HEADER_BYTES = 44
-# The sizes in the header have 32 bits, and the outer one counts 36 bytes of the header too.
-LARGEST_DATA_BYTES = 2**32 - 1 - 36
-
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-
-
-@dataclass(frozen=True)
-class WavFormat:
-    """Signed 16-bit samples, `channels` of them interleaved, `rate` times a second."""
-
-    rate: int
-    channels: int
-
-    @property
-    def block(self) -> int:
-        """Bytes of one sample of all channels."""
-        return 2 * self.channels
+# Format tag and bits of a sample: WAVE_FORMAT_PCM, WAVE_FORMAT_ALAW, and the number by which ffmpeg reads and writes G.722.
+_TAGS = {"L16": (1, 16), "G711": (6, 8), "G722": (0x028F, 4)}
+_LONGEST_HEADER = 58
+_PIECE_BYTES = 1 << 20
 
 
-def header(form: WavFormat, samples: int) -> bytes:
-    """Build the header of a file with that many samples (of all channels together)."""
-    size = samples * form.block
-    byte_rate = form.rate * form.block
-    return _HEADER.pack(
-        b"RIFF",
-        36 + size,
-        b"WAVE",
-        b"fmt ",
-        16,
-        1,
-        form.channels,
-        form.rate,
-        byte_rate,
-        form.block,
-        16,
-        b"data",
-        size,
-    )
+def header_bytes(form: TrackFormat) -> int:
+    """Length of the header: all formats but PCM have a longer `fmt ` chunk, and a `fact` chunk with the samples."""
+    return 44 if form.codec == "L16" else _LONGEST_HEADER
 
 
-def patch(path: Path, form: WavFormat, samples: int) -> None:
+def header(form: TrackFormat, units: int) -> bytes:
+    """Build the header of a file with that many units of sound."""
+    tag, bits = _TAGS[form.codec]
+    size = units * form.unit_bytes
+    byte_rate = form.units_per_sec * form.unit_bytes
+    layout = struct.pack("<HHIIHH", tag, form.channels, form.rate, byte_rate, form.unit_bytes, bits)
+    chunks = struct.pack("<4sI", b"fmt ", 16) + layout
+    if tag != 1:
+        fact = struct.pack("<4sII", b"fact", 4, units * form.unit_samples)
+        chunks = struct.pack("<4sI", b"fmt ", 18) + layout + struct.pack("<H", 0) + fact
+    sized = b"WAVE" + chunks + struct.pack("<4sI", b"data", size)
+    return struct.pack("<4sI", b"RIFF", len(sized) + size) + sized
+
+
+def patch(path: Path, form: TrackFormat, units: int) -> None:
     """Write the header anew for the file's present length."""
     handle = os.open(path, os.O_WRONLY)
     try:
-        os.pwrite(handle, header(form, samples), 0)
+        os.pwrite(handle, header(form, units), 0)
     finally:
         os.close(handle)
 
 
-def finish(path: Path, form: WavFormat, samples: int) -> None:
-    """Give the file exactly that many samples, silent at the end, and make it durable. Silence takes no disk space."""
+def silence(form: TrackFormat, start: int, end: int) -> list[tuple[int, bytes]]:
+    """Return the pieces, each with its place in the file, that fill units without sound at the end of a file.
+
+    None where silence is zero: places never written read as that, and take no disk space.
+    """
+    if not form.silence or end <= start:
+        return []
+    first = header_bytes(form) + start * form.unit_bytes
+    last = header_bytes(form) + end * form.unit_bytes
+    piece = bytes([form.silence]) * min(_PIECE_BYTES, last - first)
+    return [(at, piece[: last - at]) for at in range(first, last, _PIECE_BYTES)]
+
+
+def finish(path: Path, form: TrackFormat, units: int) -> None:
+    """Give the file exactly that many units, silent at the end, and make it durable."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.ftruncate(handle, HEADER_BYTES + samples * form.block)
-        os.pwrite(handle, header(form, samples), 0)
+        had = max(0, os.fstat(handle).st_size - header_bytes(form)) // form.unit_bytes
+        for at, piece in silence(form, had, units):
+            write_at(handle, piece, at)
+        os.ftruncate(handle, header_bytes(form) + units * form.unit_bytes)
+        os.pwrite(handle, header(form, units), 0)
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def read_header(path: Path) -> tuple[WavFormat, int]:
-    """Return format and number of samples of one of our files; raises RecordingError when it is not exactly one."""
+def check(path: Path, form: TrackFormat) -> int:
+    """Return how many samples one of our files has; raises RecordingError when it is not exactly what is expected."""
     with path.open("rb") as file:
-        head = file.read(HEADER_BYTES)
+        head = file.read(header_bytes(form))
         size = os.fstat(file.fileno()).st_size
-    if len(head) < HEADER_BYTES:
+    if len(head) < header_bytes(form):
         raise RecordingError(
-            f"{path.name} should begin with a WAV header of {HEADER_BYTES} bytes, and has {len(head)}"
+            f"{path.name} should begin with a WAV header of {header_bytes(form)} bytes, and has {len(head)}"
         )
-    rate, channels = struct.unpack_from("<I", head, 24)[0], struct.unpack_from("<H", head, 22)[0]
-    form = WavFormat(rate, channels)
-    samples = (size - HEADER_BYTES) // form.block if channels else 0
+    units = (size - len(head)) // form.unit_bytes
+    if units * form.unit_bytes > LARGEST_DATA_BYTES:
+        raise RecordingError(f"{path.name} is longer than a WAV file can be")
     # Every field of the header follows from the format and the length: comparing it whole leaves nothing unchecked.
-    if (
-        not 1 <= channels <= 8
-        or rate == 0
-        or rate * form.block >= 2**32
-        or size - HEADER_BYTES > LARGEST_DATA_BYTES
-    ):
+    if head != header(form, units):
         raise RecordingError(
-            f"{path.name} should be 16-bit PCM WAV, and its header says {rate} Hz, {channels} channels"
+            f"the header of {path.name} should be that of WAV with {form.codec}, {form.rate} Hz and {form.channels} "
+            f"channels, and does not fit these or the file's length of {size} bytes"
         )
-    if head != header(form, samples) or size != HEADER_BYTES + samples * form.block:
-        raise RecordingError(f"the WAV header of {path.name} does not fit its length of {size} bytes")
-    return form, samples
+    if size != len(head) + units * form.unit_bytes:
+        raise RecordingError(f"{path.name} should end with a whole sample, and has {size} bytes")
+    return units * form.unit_samples

@@ -46,12 +46,15 @@ def build(path, **options):
 
 
 def test_type():
-    """The plugin offers one type, which wants sound and transcripts."""
+    """The plugin offers one type, which wants sound and transcripts, and whatever else its options name."""
     (kind,) = rtmsd_sink_types()
     assert (kind.name, kind.options) == ("file", FileOptions)
     assert kind.wants(FileOptions(directory="/x")) == {MediaKind.AUDIO, MediaKind.TRANSCRIPT}
     with_chat = kind.wants(FileOptions(directory="/x", chat=True))
     assert with_chat == {MediaKind.AUDIO, MediaKind.TRANSCRIPT, MediaKind.CHAT}
+    every = tuple(str(medium) for medium in MediaKind)
+    assert kind.wants(FileOptions(directory="/x", media=every)) == set(MediaKind)
+    assert kind.wants(FileOptions(directory="/x", media=("share",))) == {MediaKind.SHARE}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,8 @@ def test_type():
         {"flush_secs": 0},
         {"flush_secs": -1},
         {"flush_secs": 1e9},
+        {"media": []},
+        {"media": ["audio", "vidoe"]},
         {"layout": "{meeting}"},
         {"layout": "../{stream}"},
     ],

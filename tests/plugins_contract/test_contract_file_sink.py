@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rtmsd.api import AudioFrame, ChatFrame, Frame, StreamInfo
+from rtmsd.api import AudioFrame, ChatFrame, Frame, ShareFrame, StreamInfo, VideoFrame
 from rtmsd.api.testing import SCENARIOS, check_sink
 from rtmsd_file import FileOptions, rtmsd_sink_types
 
@@ -28,10 +28,22 @@ def lines_with(path: Path, **values: object) -> int:
     return sum(all(line[key] == value for key, value in values.items()) for line in lines)
 
 
+def pictures_with(directory: Path, frame: VideoFrame | ShareFrame) -> int:
+    kind, suffix = ("video", "h264") if isinstance(frame, VideoFrame) else ("share", "mjpeg")
+    path = directory / kind / f"user={frame.user_id}.{suffix}"
+    if not path.exists():
+        return 0
+    data, index = path.read_bytes(), path.with_name(f"{path.name}.jsonl").read_text()
+    spans = [(line["offset"], line["bytes"]) for line in map(json.loads, index.splitlines())]
+    return sum(data[at : at + size] == frame.data for at, size in spans)
+
+
 def count(directory: Path, zero_ms: int, frame: Frame) -> int:
-    """Say how often a frame is in a recording: its samples at their place, its line in the transcript or chat."""
+    """Say how often a frame is in a recording: its samples at their place, its line in the transcript, chat or index."""
     if isinstance(frame, ChatFrame):
         return lines_with(directory / "chat.jsonl", message_id=frame.message_id)
+    if isinstance(frame, VideoFrame | ShareFrame):
+        return pictures_with(directory, frame)
     if not isinstance(frame, AudioFrame):
         return lines_with(directory / "transcript.jsonl", start_ms=frame.start_ms, text=frame.text)
     path = directory / "audio" / f"user={frame.user_id}.wav"
@@ -68,7 +80,7 @@ async def test_the_file_sink_keeps_the_contract(tmp_path: Path) -> None:
 
     report = await check_sink(
         kind,
-        FileOptions(directory=str(root), chat=True),
+        FileOptions(directory=str(root), media=("audio", "transcript", "chat", "video", "share")),
         tmp_path=tmp_path,
         read_back=read_back,
         outage=full_disk,

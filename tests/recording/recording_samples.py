@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from rtmsd.frames import AudioFormat, AudioFrame, StreamEnd, StreamInfo, TranscriptFrame
+from rtmsd.frames import (
+    AudioFormat,
+    AudioFrame,
+    PictureFormat,
+    ShareFrame,
+    StreamEnd,
+    StreamInfo,
+    TranscriptFrame,
+    VideoFrame,
+    opus_duration_ms,
+)
 from rtmsd.recording import Recording
+from rtmsd.recording.ogg import read_pages
 
 ZERO = 1_795_000_000_000
 RATE = 8000
@@ -49,3 +61,37 @@ def opened(directory: Path) -> Recording:
 def samples(path: Path) -> np.ndarray:
     """The samples of a WAV file, whatever its header says."""
     return np.frombuffer(path.read_bytes()[44:], dtype="<i2")
+
+
+OPUS = AudioFormat("OPUS", 48_000, 1, True)
+PICTURE = PictureFormat("H264", "HD", 25)
+
+
+def opus_packet(user_id: int, at_ms: int, ms: int = 20) -> AudioFrame:
+    """A packet of that many milliseconds (10, 20, 40 or 60) that is like no other; no decoder would like it."""
+    first = {10: 0x00, 20: 0x08, 40: 0x10, 60: 0x18}[ms]
+    data = np.random.default_rng(user_id * 1_000_003 + at_ms).bytes(30 + at_ms % 7)
+    return AudioFrame(user_id, f"Name {user_id}", ZERO + at_ms, bytes([first]) + data, OPUS)
+
+
+def picture(user_id: int, at_ms: int, size: int = 500, codec: str = "H264") -> VideoFrame:
+    data = np.random.default_rng(user_id * 1_000_003 + at_ms).bytes(size)
+    form = msgspec.structs.replace(PICTURE, codec=codec)
+    return VideoFrame(user_id, f"Name {user_id}", ZERO + at_ms, data, form)
+
+
+def shared(user_id: int, at_ms: int, size: int = 500) -> ShareFrame:
+    frame = picture(user_id, at_ms, size, "JPG")
+    return ShareFrame(user_id, frame.user_name, frame.timestamp_ms, frame.data, frame.format)
+
+
+def opus_packets(path: Path) -> list[tuple[int, bytes]]:
+    """The packets of a track that do not fill an absence, each with the millisecond from zero at which it begins."""
+    found, at = [], 0.0
+    with path.open("rb") as file:
+        for page in read_pages(file):
+            for packet in page.packets if page.number > 1 else ():
+                if packet[1:3] not in (b"\x41\x00", b"\x46\x00"):
+                    found.append((at, packet))
+                at += opus_duration_ms(packet)
+    return found

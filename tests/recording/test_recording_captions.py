@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recording_samples import ZERO, phrase
 
 from rtmsd.frames import TranscriptFrame
-from rtmsd.recording.captions import jsonl, phrases, srt, webvtt
+from rtmsd.recording.captions import final, jsonl, phrases, srt, webvtt
 
 
 def vtt(*frames, duration_ms=100_000):
@@ -79,7 +79,49 @@ def test_json_lines_have_both_times():
         "text": "Hé\n",
         "source": "own",
         "language": 9,
+        "timestamp_ms": ZERO,
     }
+
+
+def changed(operation, user_id, at_ms, text, to_ms=None):
+    """What was done to the phrase of that person and moment."""
+    end_ms = ZERO + (at_ms + 1000 if to_ms is None else to_ms)
+    return TranscriptFrame(user_id, "Ann", ZERO + at_ms, ZERO + at_ms, end_ms, text, operation=operation)
+
+
+@pytest.mark.parametrize(
+    ("frames", "texts"),
+    [
+        ([changed("new", 1, 0, "Helo"), changed("update", 1, 0, "Hello")], ["Hello"]),
+        ([changed("new", 1, 0, "a"), changed("update", 1, 0, "b", 500), changed("update", 1, 0, "c")], ["c"]),
+        ([changed("new", 1, 0, "a"), changed("delete", 1, 0, "")], []),
+        ([changed("new", 1, 0, "a"), changed("delete", 1, 0, ""), changed("new", 1, 0, "b")], ["b"]),
+        ([changed("delete", 1, 0, ""), changed("new", 1, 0, "a")], ["a"]),
+        ([changed("update", 1, 0, "never seen before")], ["never seen before"]),
+        ([changed("new", 1, 0, "a"), changed("update", 2, 0, "b"), changed("delete", 1, 1, "")], ["a", "b"]),
+        ([changed("new", 1, 0, "a"), changed("new", 1, 0, "b"), changed("delete", 1, 0, "")], ["a"]),
+        (
+            [changed("new", 1, 5000, "late"), changed("new", 1, 0, "a"), changed("update", 1, 5000, "z")],
+            ["a", "z"],
+        ),
+    ],
+)
+def test_captions_show_how_phrases_stand_in_the_end(frames, texts):
+    """Updates and deletions concern the same person and moment; the JSON lines keep all, the captions the outcome."""
+    cues = [cue.split("\n")[1] for cue in vtt(*frames).split("\n\n")[1:]]
+    assert cues == [f"<v Ann>{text}" for text in texts]
+    lines = jsonl(phrases(frames, zero_ms=ZERO, duration_ms=100_000)).splitlines()
+    kept = [(line.get("operation", "new"), line["text"]) for line in map(orjson.loads, lines)]
+    assert sorted(kept) == sorted((frame.operation, frame.text) for frame in frames)
+
+
+def test_an_update_that_begins_elsewhere_follows_its_phrase():
+    """The lines are ordered by start, but what changes a phrase never stands before it."""
+    earlier = TranscriptFrame(1, "Ann", ZERO + 900, ZERO + 100, ZERO + 800, "Now", operation="update")
+    frames = [changed("new", 1, 900, "Then"), changed("new", 2, 400, "Between"), earlier]
+    spoken = phrases(frames, zero_ms=ZERO, duration_ms=5000)
+    assert [phrase.text for phrase in spoken] == ["Between", "Then", "Now"]
+    assert [phrase.text for phrase in final(spoken)] == ["Now", "Between"]
 
 
 def subtitles(*frames, duration_ms=100_000):

@@ -7,9 +7,10 @@ import resource
 from contextlib import contextmanager
 
 import pytest
-from recording_samples import end, opened, packet, phrase, samples, tone
+from recording_samples import end, opened, opus_packet, packet, phrase, picture, samples, shared, tone
 
 from rtmsd.errors import RecordingError
+from rtmsd.frames import AudioFormat
 from rtmsd.recording import patches, verify
 
 
@@ -33,13 +34,52 @@ def snapshot(directory):
 
 def test_nothing_of_a_refused_batch_is_kept(tmp_path):
     """When the last file of a batch does not fit, the others are as they were, and the batch can come again."""
-    first = [*spurt(1, 0, 1000), *spurt(2, 0, 100), *spurt(2, 700, 1000), phrase(1, 0, 500)]
-    second = [phrase(1, 500, 900), *spurt(3, 0, 200), *spurt(2, 100, 700), *spurt(1, 1000, 1500), end(3000)]
+    refuse_and_repeat(
+        tmp_path,
+        [*spurt(1, 0, 1000), *spurt(2, 0, 100), *spurt(2, 700, 1000), phrase(1, 0, 500)],
+        [phrase(1, 500, 900), *spurt(3, 0, 200), *spurt(2, 100, 700), *spurt(1, 1000, 1500), end(3000)],
+        44 + 16 * 1200 + 7,
+    )
+
+
+def test_nothing_of_a_refused_batch_of_pictures_is_kept(tmp_path):
+    """A frame that does not fit leaves no byte behind, nor its line, nor what came with it, and stands once later."""
+    refuse_and_repeat(
+        tmp_path,
+        [*spurt(1, 0, 1000), picture(1, 0, 9000), shared(2, 0, 50)],
+        [shared(2, 40, 300), picture(3, 0, 50), phrase(1, 0, 500), picture(1, 40, 90_000), end(3000)],
+        60_000,
+    )
+
+
+def test_nothing_of_a_refused_batch_of_opus_is_kept(tmp_path):
+    """Pages that do not fit are undone, with the silence before them, and their numbers are given again."""
+    refuse_and_repeat(
+        tmp_path,
+        [opus_packet(1, at) for at in range(0, 1000, 20)],
+        [*(opus_packet(user, at) for user in (2, 1) for at in range(1500, 5000, 20)), end(6000)],
+        7500,
+    )
+
+
+@pytest.mark.parametrize("codec", ["G711", "G722"])
+def test_silence_is_restored_when_a_write_is_undone(tmp_path, codec):
+    """A hole that was written into and undone holds its codec's silence again, which is not zero."""
+    form = AudioFormat(codec, {"G711": 8000, "G722": 16_000}[codec], 1, True)
+    first, late, far = (
+        [packet(1, at, bytes([at % 100 + 1]) * 160, form) for at in range(start, stop, 20)]
+        for start, stop in ((0, 1000), (1000, 1200), (1500, 2000))
+    )
+    refuse_and_repeat(tmp_path, [*first, *far], [*late, packet(1, 3000, bytes(160), form), end(4000)], 20_000)
+
+
+def refuse_and_repeat(tmp_path, first, second, limit):
+    """Write two batches, the second refused at first for a file that would be longer than `limit`."""
     recording = opened(tmp_path / "refused")
     recording.write(first)
     recording.flush()
     before = snapshot(tmp_path)
-    with largest_file(44 + 16 * 1200 + 7), pytest.raises(OSError):
+    with largest_file(limit), pytest.raises(OSError):
         recording.write(second)
     assert snapshot(tmp_path) == before
     assert not recording.ended

@@ -8,12 +8,26 @@ import shutil
 
 import msgspec
 import pytest
-from recording_samples import INFO, ZERO, end, opened, packet, phrase, samples, tone
+from recording_samples import (
+    FORMAT,
+    INFO,
+    ZERO,
+    end,
+    opened,
+    opus_packet,
+    packet,
+    phrase,
+    picture,
+    samples,
+    shared,
+    tone,
+)
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import ChatFrame, Event, Gap
 from rtmsd.recording import purge, verify
-from rtmsd.recording.wav import read_header
+from rtmsd.recording.track_format import track_format
+from rtmsd.recording.wav import check
 
 
 def spurt(user_id, start, stop):
@@ -35,7 +49,7 @@ def test_valid_at_every_flush(tmp_path):
     for start in (0, 1000, 3000):
         recording.write(spurt(1, start, start + 500))
         recording.flush()
-        assert read_header(tmp_path / "audio/user=1.wav.part")[1] == (start + 500) * 8
+        assert check(tmp_path / "audio/user=1.wav.part", track_format(FORMAT)) == (start + 500) * 8
     recording.abandon()
     assert "unfinished" in verify(tmp_path).problems[0]
 
@@ -146,11 +160,14 @@ class _Died(BaseException):
     """Stands for the process's death."""
 
 
-@pytest.mark.parametrize("step", range(12))
-def test_death_while_closing(tmp_path, monkeypatch, step):
+@pytest.mark.parametrize("codec", ["L16", "OPUS"])
+@pytest.mark.parametrize("step", range(15))
+def test_death_while_closing(tmp_path, monkeypatch, step, codec):
     """Wherever closing is broken off, it can be done again, with the same result."""
     said = ChatFrame(1, "Ann", ZERO, "new", "m1", "Hi")
-    items = [*spurt(1, 0, 1000), *spurt(2, 500, 1500), phrase(1, 0, 900), Event("x", ZERO), said, end(10_000)]
+    sound = {"L16": packet, "OPUS": opus_packet}[codec]
+    items = [sound(1, at) for at in range(0, 1000, 20)] + [sound(2, at) for at in range(500, 1500, 20)]
+    items += [phrase(1, 0, 900), Event("x", ZERO), said, picture(1, 0), shared(2, 40), end(10_000)]
     straight = opened(tmp_path / "straight")
     straight.write(items)
     straight.close()

@@ -14,16 +14,19 @@ from rtmsd.frames import (
     Gap,
     Item,
     MediaKind,
+    PictureFormat,
+    ShareFrame,
     StreamEnd,
     StreamInfo,
     TranscriptFrame,
+    VideoFrame,
 )
 
 ZERO_MS = 1_795_000_000_000
 FRAME_MS = 20
 
-_MADE = frozenset({MediaKind.AUDIO, MediaKind.TRANSCRIPT, MediaKind.CHAT})
 _FORMAT = AudioFormat("L16", 16_000, 1, True)
+_CAMERA, _SCREEN = PictureFormat("H264", "HD", 25), PictureFormat("JPG", "FHD", 1)
 _PEOPLE = ((16_778_240, "Ann Other"), (16_779_264, 'Zoë Müller, \N{GRINNING FACE} "B"/<i>'))
 
 
@@ -42,12 +45,14 @@ class MadeUpStream:
             started_ms=ZERO_MS,
         )
         self.frames: list[Frame] = []
-        self._wants = wants & _MADE
+        self._wants = wants
         self._now_ms = ZERO_MS
         self._chance = random.Random(stream_id)  # noqa: S311  # samples that no other frame has
 
     def talk(self, count: int) -> list[Item]:
-        """Give `count` steps of 20 ms: sound of both people in turns, and now and then a phrase or a chat message."""
+        """Give `count` steps of 20 ms: sound of both people in turns, and now and then a phrase, a chat message or a
+        picture.
+        """
         frames = [frame for _ in range(count) for frame in self._step()]
         self.frames += frames
         return list(frames)
@@ -93,4 +98,8 @@ class MadeUpStream:
         if MediaKind.CHAT in self._wants and step % 3 == 1:
             code = f"{self._chance.getrandbits(64):x}"
             frames.append(ChatFrame(user_id, user_name, start, "new", code, f"Message {code}"))
+        if MediaKind.VIDEO in self._wants and step % 2 == 0:
+            frames.append(VideoFrame(user_id, user_name, start, self._chance.randbytes(700), _CAMERA))
+        if MediaKind.SHARE in self._wants and step % 4 == 1:
+            frames.append(ShareFrame(user_id, user_name, start, self._chance.randbytes(900), _SCREEN))
         return frames
