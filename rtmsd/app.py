@@ -34,7 +34,8 @@ from rtmsd.runtime.systemd import Systemd
 from rtmsd.runtime.tasks import supervise
 from rtmsd.start.coordinator import Coordinator
 from rtmsd.state.journal import Journal
-from rtmsd.streams.manager import Explanation, StreamManager
+from rtmsd.streams.manager import StreamManager
+from rtmsd.streams.roster import Explanation
 from rtmsd.streams.transport import client_tls
 from rtmsd.web.admin import admin_app
 from rtmsd.web.counters import WebhookCounters

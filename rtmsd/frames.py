@@ -157,8 +157,11 @@ class Event(msgspec.Struct, frozen=True):
     stream_resumed, session_started, session_paused, session_resumed, session_stopped, first_packet,
     active_speaker_changed, participant_joined, participant_left, sharing_started, sharing_stopped,
     media_interrupted, participant_video_on, participant_video_off; others by their names in protocol.md §6.2 and
-    §6.3, in small letters. `channel_appeared` is ours: details.channel_id is the channel behind `user_id`.
-    A pause is the time from session_paused to the next session_resumed.
+    §6.3, in small letters. Ours, too: channel_appeared (details.channel_id is the channel behind `user_id`),
+    participant_renamed (details.old, details.new: the id came back under another name), media_changed (details.media;
+    details.asked and details.confirmed hold the parameters that Zoom confirmed otherwise than they were asked for).
+    A pause is the time from session_paused to the next session_resumed; while only some of several sessions are paused, it
+    is one_session_paused.
     """
 
     name: str
@@ -197,6 +200,8 @@ Item = Frame | Event | Gap | StreamEnd
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Which stream the items belong to. `started_ms` is the event time of Zoom's `rtms_started`.
 
+    `zoom_id` is the id by which Zoom knows the stream, where that is not `stream_id`: a failover may bring another one for
+    the same recording, and a stream that was given up and announced again begins another recording.
     `product`: "meeting", "webinar", "video_sdk", "contact_center" or "phone"; `meeting_uuid` is that product's id of
     the session (protocol.md §1.1), `meeting_id` the number or key that people know, where there is one.
     """
@@ -209,3 +214,4 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str = ""
     operator_id: str = ""
     started_ms: int = 0
+    zoom_id: str = ""

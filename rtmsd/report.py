@@ -11,7 +11,8 @@ from rtmsd.frames import MediaKind
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.coordinator import Coordinator, Ignored
 from rtmsd.state.rows import StreamRow
-from rtmsd.streams.manager import Stream, StreamManager
+from rtmsd.streams.manager import StreamManager
+from rtmsd.streams.roster import Stream
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
 from rtmsd.web.status import SinkStatus, StreamStatus, Sums
@@ -23,7 +24,9 @@ TROUBLE_MS = 60_000
 """So long after its last failure or loss a sink is still in trouble; before, when it has not written since, always."""
 
 _LAGS = 15
-_MEDIA = ("audio", "transcript", "chat")
+_MEDIA = tuple(kind.value for kind in MediaKind)
+_BYTES = {"audio": "bytes", "video": "video_bytes", "share": "share_bytes"}
+"""The counters of bytes, by medium."""
 _NOT_UNDERSTOOD = ("malformed_", "unhandled_")
 
 _STATES = {
@@ -31,6 +34,7 @@ _STATES = {
     "streaming": "live",
     "paused": "paused",
     "reconnecting": "reconnecting",
+    "ended": "ended",  # by the machine, and not yet for us
 }
 
 
@@ -113,7 +117,7 @@ class Report:
             stops=totals.stops,
             reconnects=totals.reconnects,
             frames={kind: totals.counters[kind] for kind in _MEDIA},
-            media_bytes={"audio": totals.counters["bytes"]},
+            media_bytes={kind: totals.counters[name] for kind, name in _BYTES.items()},
             gaps={cause: (number, totals.gap_ms[cause] / 1000) for cause, number in totals.gaps.items()},
             unknown={
                 kind: number for kind, number in totals.counters.items() if kind.startswith(_NOT_UNDERSTOOD)
@@ -132,7 +136,11 @@ class Report:
         details = {
             name.replace("_", " "): str(number)
             for name, number in sorted(machine.counters.items())
-            if name not in (*_MEDIA, "bytes")
+            if name not in (*_MEDIA, *_BYTES.values())
+        } | {
+            f"unknown in the answer on {socket}: {name}": text
+            for socket, fields in machine.handshake_fields.items()
+            for name, text in fields.items()
         }
         gaps = activity.gaps.total()
         return StreamStatus(

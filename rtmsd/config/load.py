@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from rtmsd.api.sinks import SinkType
 from rtmsd.config.document import plugin_dir_problem, read_document
 from rtmsd.config.listen import Listen, is_loopback
+from rtmsd.config.media import read_media
 from rtmsd.config.model import (
     AdminConfig,
     AppConfig,
     Config,
     DeliveryConfig,
-    MediaConfig,
     SinkConfig,
     WebhookConfig,
     ZoomConfig,
@@ -26,7 +26,6 @@ from rtmsd.config.once import Names, Once
 from rtmsd.config.secrets import Secret
 from rtmsd.config.walk import BAD, Surroundings, Table, did_you_mean
 from rtmsd.errors import ConfigError
-from rtmsd.protocol.codes import LANGUAGE_NUMBERS
 
 _WEBHOOK_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"(\*\.(?=[^.]+\.))?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -199,7 +198,7 @@ def _apps(root: Table, sink_names: Sequence[str]) -> list[AppConfig]:
             webhook_secrets=webhook_secrets,
             sinks=_app_sinks(table, sink_names),
             start="auto",
-            media=_media(table),
+            media=read_media(table),
         )
         table.finish()
         once.check(table, client_id, client_secret, webhook_secrets)
@@ -231,17 +230,6 @@ def _app_sinks(table: Table, sink_names: Sequence[str]) -> Any:
                 f'no sink has the name "{name}"; there are: {known}{did_you_mean(name, sink_names)}',
             )
     return tuple(dict.fromkeys(names))
-
-
-def _media(table: Table) -> Any:
-    media = table.take("media", MediaConfig, MediaConfig())
-    if media is not BAD and media.language not in LANGUAGE_NUMBERS:
-        near = did_you_mean(media.language, LANGUAGE_NUMBERS)
-        table.problem(
-            "media.language",
-            f'Zoom transcribes no language "{media.language}"{near}; known are {", ".join(LANGUAGE_NUMBERS)}',
-        )
-    return media
 
 
 def _warnings(webhook: WebhookConfig, apps: Sequence[AppConfig]) -> list[str]:

@@ -47,11 +47,22 @@ class OnlyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaConfig:
-    """What is asked of Zoom, as far as the app's sinks want it (protocol.md §5.5)."""
+    """What is asked of Zoom, as far as the app's sinks want it (protocol.md §5.5); `config.media` checks what goes
+    together, and gives a codec's own defaults."""
 
     audio: Literal["per_participant", "mixed"] = "per_participant"
+    audio_codec: Literal["L16", "OPUS", "G711", "G722"] = "L16"
+    audio_channels: Literal[1, 2] = 1
     sample_rate: Literal[8000, 16000, 32000, 48000] = 16000
     send_rate_ms: Annotated[int, Meta(ge=20, le=1000, multiple_of=20)] = 100
+    video: Literal["active_speaker", "individual"] = "active_speaker"
+    video_participant: Literal["active_speaker", "first"] = "active_speaker"
+    video_codec: Literal["H264", "JPG", "PNG"] = "H264"
+    video_resolution: Literal["SD", "HD", "FHD", "QHD"] = "HD"
+    video_fps: Annotated[int, Meta(ge=1, le=30)] = 25
+    share_codec: Literal["JPG", "PNG", "H264"] = "JPG"
+    share_resolution: Literal["SD", "HD", "FHD", "QHD"] = "FHD"
+    share_fps: Annotated[int, Meta(ge=1, le=30)] = 1
     language: str = "en"
     detect_language: bool = True
 

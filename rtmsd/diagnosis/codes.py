@@ -137,7 +137,8 @@ _OTHER_CONNECTION = (
     "See that no second rtmsd or other program serves the same app; rtmsd tries again by itself."
 )
 _AUDIO = "Take [apps.media] back to its defaults (L16, 16000 Hz, 100 ms), which Zoom accepts."
-_NO_VIDEO = "rtmsd does not ask for this medium in this version. " + _BUG
+_VIDEO = "Take the video options in [apps.media] back to their defaults (H264, HD, 25 frames per second)."
+_SHARE = "Take the share options in [apps.media] back to their defaults (JPG, FHD, 1 frame per second)."
 
 
 def _scope(medium: str) -> str:
@@ -200,28 +201,28 @@ _STATUSES: dict[StatusCode, tuple[str, str]] = {
         _AUDIO,
     ),
     StatusCode.INVALID_MEDIA_AUDIO_SEND_RATE: ("Zoom did not accept the length of audio packets.", _AUDIO),
-    StatusCode.INVALID_MEDIA_VIDEO_PARAMS: ("Zoom did not accept the video parameters.", _NO_VIDEO),
-    StatusCode.INVALID_MEDIA_VIDEO_CONTENT_TYPE: ("Zoom did not accept the video's content type.", _NO_VIDEO),
-    StatusCode.INVALID_MEDIA_VIDEO_CODEC: ("Zoom did not accept the video codec.", _NO_VIDEO),
-    StatusCode.INVALID_MEDIA_VIDEO_RESOLUTION: ("Zoom did not accept the video resolution.", _NO_VIDEO),
-    StatusCode.INVALID_MEDIA_VIDEO_DATA_OPT: ("Zoom did not accept whose video was asked for.", _NO_VIDEO),
-    StatusCode.INVALID_MEDIA_VIDEO_FPS: ("Zoom did not accept the video's frames per second.", _NO_VIDEO),
+    StatusCode.INVALID_MEDIA_VIDEO_PARAMS: ("Zoom did not accept the video parameters.", _VIDEO),
+    StatusCode.INVALID_MEDIA_VIDEO_CONTENT_TYPE: ("Zoom did not accept the video's content type.", _VIDEO),
+    StatusCode.INVALID_MEDIA_VIDEO_CODEC: ("Zoom did not accept the video codec.", _VIDEO),
+    StatusCode.INVALID_MEDIA_VIDEO_RESOLUTION: ("Zoom did not accept the video resolution.", _VIDEO),
+    StatusCode.INVALID_MEDIA_VIDEO_DATA_OPT: ("Zoom did not accept whose video was asked for.", _VIDEO),
+    StatusCode.INVALID_MEDIA_VIDEO_FPS: ("Zoom did not accept the video's frames per second.", _VIDEO),
     StatusCode.INVALID_MEDIA_DESKSHARE_PARAMS: (
         "Zoom did not accept the parameters of shared screens.",
-        _NO_VIDEO,
+        _SHARE,
     ),
     StatusCode.INVALID_MEDIA_DESKSHARE_CONTENT_TYPE: (
         "Zoom did not accept the content type of shared screens.",
-        _NO_VIDEO,
+        _SHARE,
     ),
-    StatusCode.INVALID_MEDIA_DESKSHARE_CODEC: ("Zoom did not accept the codec of shared screens.", _NO_VIDEO),
+    StatusCode.INVALID_MEDIA_DESKSHARE_CODEC: ("Zoom did not accept the codec of shared screens.", _SHARE),
     StatusCode.INVALID_MEDIA_DESKSHARE_RESOLUTION: (
         "Zoom did not accept the resolution of shared screens.",
-        _NO_VIDEO,
+        _SHARE,
     ),
     StatusCode.INVALID_MEDIA_DESKSHARE_FPS: (
         "Zoom did not accept the frames per second of shared screens.",
-        _NO_VIDEO,
+        _SHARE,
     ),
     StatusCode.INVALID_MEDIA_TRANSCRIPT_PARAMS: (
         "Zoom did not accept the transcript parameters.",
@@ -231,8 +232,8 @@ _STATUSES: dict[StatusCode, tuple[str, str]] = {
         "Zoom did not accept the transcript's content type.",
         _BUG,
     ),
-    StatusCode.INVALID_MEDIA_CHAT_PARAMS: ("Zoom did not accept the chat parameters.", _NO_VIDEO),
-    StatusCode.INVALID_MEDIA_CHAT_CONTENT_TYPE: ("Zoom did not accept the chat's content type.", _NO_VIDEO),
+    StatusCode.INVALID_MEDIA_CHAT_PARAMS: ("Zoom did not accept the chat parameters.", _BUG),
+    StatusCode.INVALID_MEDIA_CHAT_CONTENT_TYPE: ("Zoom did not accept the chat's content type.", _BUG),
     StatusCode.INVALID_RTMS_SESSION_ID: (
         "Zoom does not know the session: the meeting is over, or belongs to another app.",
         "If it was just announced: " + _ID_MIX_UP,
@@ -255,7 +256,10 @@ _STATUSES: dict[StatusCode, tuple[str, str]] = {
         "Zoom cannot translate into the language that was asked for.",
         _BUG,
     ),
-    StatusCode.CHAT_SESSION_KEY_NOT_AVAILABLE: ("The key of the chat is not there yet.", _NO_VIDEO),
+    StatusCode.CHAT_SESSION_KEY_NOT_AVAILABLE: (
+        "The key of the chat is not there yet.",
+        "Nothing else of the stream is touched; if chat is wanted and never comes, ask Zoom with the stream's id.",
+    ),
 }
 
 STOP_REASONS: Mapping[int, Explanation] = MappingProxyType(

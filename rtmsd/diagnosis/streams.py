@@ -21,11 +21,11 @@ def explain_end(*, outcome: str, reason: int | None, status: int | None, detail:
     """Say why a stream ended and what to do.
 
     `outcome`: ended, refused, rejected, unreachable, no_media, lost, bad_url,
-    silent_end, internal_error. `reason` is Zoom's stop
+    ended_unknown, internal_error. `reason` is Zoom's stop
     reason, `status` that of a handshake, `detail` what was seen (no secrets), `app` whose secret verified the webhook.
     """
     seen = f" ({detail.rstrip('.')})" if detail else ""
-    if reason is not None and outcome in ("ended", "silent_end", "lost", "refused"):
+    if reason is not None and outcome in ("ended", "ended_unknown", "lost", "refused"):
         return _with_reason(reason, app)
     if outcome == "rejected" and status is not None:
         explained = status_code(status)
@@ -50,7 +50,8 @@ def explain_end(*, outcome: str, reason: int | None, status: int | None, detail:
             "meeting:read:meeting_transcript), and let every user authorise the app again after a change."
         ),
         "lost": (
-            f"The connection to Zoom was lost and not regained within its window of 60 s{seen}. {_OVER}; {_NETWORK}."
+            f"The connection to Zoom was lost and not regained while Zoom waited: 60 s, or 65 s for media{seen}. {_OVER}; "
+            f"{_NETWORK}."
         ),
         "bad_url": (
             f"The webhook named no server that rtmsd may connect to{seen}. Expected a wss:// address whose host is in "
@@ -60,8 +61,9 @@ def explain_end(*, outcome: str, reason: int | None, status: int | None, detail:
             "rtmsd itself failed in this stream; other streams are not touched. The recording holds what came before. "
             "The log has the fault: please report it."
         ),
-        "silent_end": (
-            f"Zoom closed all connections and gave no reason{seen}: most likely the meeting ended. {_OVER}; see that "
+        "ended_unknown": (
+            f"Zoom closed all connections{_unknown(status)} and gave no reason within 90 s{seen}: most likely the meeting "
+            f"ended. {_OVER}; see that "
             "the app is subscribed to the event rtms_stopped, which carries the reason."
         ),
     }
@@ -74,11 +76,20 @@ def explain_medium(kind: str, status: int | None, cause: str) -> str:
     if status:
         explained = status_code(status)
         return f"No {kind}: Zoom answered with status {status} ({explained.name}){seen}: {_lower(explained.cause)} {explained.remedy}"
+    if cause.startswith("not regained"):
+        return (
+            f"No more {kind}: its connection was lost and {cause.rstrip('.')}, which is how long Zoom waits. What came before "
+            f"is recorded, and so are the other media; {_NETWORK}."
+        )
     scope = _SCOPES.get(kind, kind)
     return (
         f"No {kind}{seen}: the most likely cause is a missing scope. Add meeting:read:meeting_{scope} (for webinars "
         f"webinar:read:webinar_{scope}) to the app and let every user authorise it again."
     )
+
+
+def _unknown(status: int | None) -> str:
+    return f", did not know the stream any more (status {status})" if status else ""
 
 
 def _with_reason(reason: int, app: str) -> str:

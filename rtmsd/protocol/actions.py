@@ -59,7 +59,8 @@ class Finished(msgspec.Struct, frozen=True):
 
     Outcomes: ended (Zoom gave `reason`), refused (closed before the handshake was answered), rejected (`status` in
     the signaling handshake), unreachable (no connection in time), no_media (every medium refused), lost (connection
-    not regained within Zoom's window), silent_end (everything closed, no reason came), bad_url.
+    not regained within Zoom's window), ended_unknown (everything closed, or the stream is not known any more, and no
+    reason came for 90 s), bad_url.
     """
 
     outcome: str

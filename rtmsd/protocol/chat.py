@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rtmsd.frames import ChatFrame
-from rtmsd.protocol.codes import ChatOperation, ChatSessionType
+from rtmsd.protocol.codes import ChatOperation, ChatSessionType, number_of
 from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, normalised_ms
 
 _TEXT_KEYS = ("text", "content", "message", "data")
@@ -66,5 +66,5 @@ def _text(value: object) -> str:
 
 
 def _name(table: type[ChatOperation] | type[ChatSessionType], value: object, otherwise: str) -> str:
-    number = _number(value)
+    number = number_of(table, value)
     return table(number).name.lower() if number in list(table) else otherwise

@@ -331,6 +331,23 @@ LANGUAGES: dict[int, tuple[str, str]] = {
 LANGUAGE_NUMBERS: dict[str, int] = {tag: number for number, (tag, _) in LANGUAGES.items()}
 
 
+def number_of(table: type[IntEnum], value: object) -> int | None:
+    """Read a value of a table that may come as a number, a number in text, or a name (protocol.md §10 C12).
+
+    None when it is neither; a number that the table does not have is that number.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if abs(value) < 2**31 else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip().upper().removeprefix("STOP_BC_")
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    return int(table[text]) if text in table.__members__ else None
+
+
 def name_of(table: type[IntEnum], number: int) -> str:
     """Name a number of a table, `UNKNOWN_n` when the table does not have it."""
     try:

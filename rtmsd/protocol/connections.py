@@ -8,12 +8,20 @@ from rtmsd.frames import Event, MediaKind, StreamInfo
 from rtmsd.protocol import media, signaling
 from rtmsd.protocol.actions import Action, CloseSocket, Deliver, Note, OpenSocket, Send, Socket
 from rtmsd.protocol.coverage import Coverage
-from rtmsd.protocol.link import ANSWER_SECS, CLOSED_HOLD_SECS, SILENCE_SECS, STATUS_DELAYS, Link, Phase
+from rtmsd.protocol.link import CLOSED_HOLD_SECS, SILENCE_SECS, STATUS_DELAYS, Link, Phase
+from rtmsd.protocol.products import handshake_ids
+from rtmsd.protocol.windows import MEDIA_SECS, MEDIA_WINDOWS, SIGNALING_WINDOWS
 
 SIGNALING = "signaling"
 
 HEARD_LATELY_SECS = 15.0
 """Keep-alives come every 10 s: a socket that was heard since is alive."""
+
+DOUBT_SECS = 2.0
+"""A connection that broke had carried everything until so long before, if it was heard then; otherwise nobody knows."""
+
+NOT_REGAINED = f"not regained within {MEDIA_SECS:.0f} s"
+"""Why a medium is done without: Zoom does not wait for it any more (§10 C9)."""
 
 
 class Connections:
@@ -34,14 +42,16 @@ class Connections:
         coverage: Coverage,
         out: list[Action],
     ) -> None:
-        self.signaling = Link(SIGNALING, backoff)
-        self.media = {kind: Link(kind.value, backoff) for kind in sorted(request.kinds)}
+        self.signaling = Link(SIGNALING, backoff, SIGNALING_WINDOWS)
+        self.media = {kind: Link(kind.value, backoff, MEDIA_WINDOWS) for kind in sorted(request.kinds)}
         self.links: dict[str, Link] = {
             SIGNALING: self.signaling,
             **{one.kind: one for one in self.media.values()},
         }
         self.refused: dict[MediaKind, tuple[int | None, str]] = {}
         self.last_failure = ""
+        self.stream_id = info.zoom_id or info.stream_id
+        """By which Zoom knows the stream now."""
         self._info = info
         self._request = request
         self._signature = signature
@@ -58,6 +68,10 @@ class Connections:
     def next_deadline(self) -> float | None:
         return min((one.deadline for one in self.links.values() if one.deadline is not None), default=None)
 
+    def become(self, stream_id: str, signature: str) -> None:
+        """From now on Zoom knows the stream by another id (§10 C34)."""
+        self.stream_id, self._signature = stream_id, signature
+
     # Opening
 
     def connect(self, urls: Sequence[str], now: float) -> str:
@@ -71,15 +85,12 @@ class Connections:
     def greet(self, link: Link, now: float) -> None:
         """Send the handshake on a socket that has just opened."""
         link.greeting(now)
-        ids = {
-            "uuid": self._info.meeting_uuid,
-            "stream_id": self._info.stream_id,
-            "signature": self._signature,
-        }
+        ids = handshake_ids(self._info)
+        name = {"stream_id": self.stream_id, "signature": self._signature}
         if link is self.signaling:
-            hello = signaling.handshake(**ids, sequence=1)
+            hello = signaling.handshake(ids=ids, **name, sequence=1)
         else:
-            hello = media.handshake(MediaKind(link.kind), self._request, **ids, sequence=1)
+            hello = media.handshake(MediaKind(link.kind), self._request, ids=ids, **name, sequence=1)
         self._out.append(Send(link.socket, hello))
 
     def open_media(self, urls: Mapping[str, str], now: float) -> None:
@@ -87,7 +98,7 @@ class Connections:
         self.refused.clear()
         for kind, link in self.media.items():
             self.drop(link)
-            link.refusals = link.status_tries = 0
+            link.forgive()
             link.url = urls.get(media.URL_KEYS[kind], "")
             if not link.url:
                 self.refuse(link, None, "no_url", now)
@@ -97,6 +108,8 @@ class Connections:
                 self._open(link, now)
 
     def _open(self, link: Link, now: float) -> None:
+        if link is not self.signaling:
+            self._coverage.opening(MediaKind(link.kind))
         self._numbers += 1
         link.opening(self._numbers, now)
         self._out.append(OpenSocket(link.socket, link.url))
@@ -120,29 +133,32 @@ class Connections:
         self.drop(link)
         link.rest(Phase.REFUSED)
         self.refused[MediaKind(link.kind)] = (status, cause)
+        self._coverage.forgo(MediaKind(link.kind))
         details = {"media": link.kind, "status": status, "cause": cause}
         self._deliver(Event("media_refused", self._coverage.media_ms(now), details=details))
 
-    def lost(self, link: Link, now: float, *, close_frame: bool) -> None:
-        """A socket is gone or never came: decide when to try again (§7.3).
+    def lost(self, link: Link, now: float, *, close_frame: bool, moved: bool = False) -> None:
+        """A socket is gone or never came: decide when to try again (§7.3). `moved`: Zoom expects us back at once.
 
         A Close frame where an answer was due means credentials or eligibility, not the network (§5.2): one more try,
         then the link rests (signaling) or its medium is refused. Unless it was live before: then it is an outage.
         """
         if link.phase is Phase.LINGERING:
-            link.rest()
+            self._let_go(link)
             return
         was_live = link.phase is Phase.LIVE
         if was_live:
             self._deliver(Event("socket_lost", self._coverage.media_ms(now), details={"socket": link.kind}))
         if link is self.signaling:
-            self.leave_media(now)
+            self.leave_media(now, clean=close_frame)
         elif was_live:
-            self._coverage.lost(MediaKind(link.kind), now)
+            self._absent(link, now, clean=close_frame)
         turned_away = close_frame and not was_live
         link.refusals += turned_away
-        if not turned_away or link.ever_live:
-            link.wait(now, CLOSED_HOLD_SECS if close_frame and was_live else None)
+        if moved and link.lasted(now):
+            link.wait(now, 0.0)
+        elif not turned_away or link.ever_live:
+            link.wait(now, hold=CLOSED_HOLD_SECS if close_frame and was_live else 0.0)
         elif link.refusals < 2:
             link.wait(now, CLOSED_HOLD_SECS)
         elif link is self.signaling:
@@ -150,12 +166,23 @@ class Connections:
         else:
             self.refuse(link, None, "closed_before_answer", now)
 
-    def leave_media(self, now: float) -> None:
-        """Without signaling the media sockets are nothing: all will be made anew."""
-        for kind, link in self.media.items():
+    def leave_media(self, now: float, *, clean: bool) -> None:
+        """Without signaling the media sockets are nothing: all will be made anew. `clean`: it ended with a Close frame."""
+        for link in self.media.values():
             if link.phase is Phase.LIVE:
-                self._coverage.lost(kind, now)
+                self._absent(link, now, clean=clean)
         self.linger(now)
+
+    def leave_dead(self, now: float) -> None:
+        """The stream ends: what seems connected and is not heard was lost before."""
+        for link in self.media.values():
+            if link.phase is Phase.LIVE and _dead(link, now):
+                self._absent(link, now, clean=True)
+
+    def _absent(self, link: Link, now: float, *, clean: bool) -> None:
+        """A medium is gone: since now, or since it was last heard when it may have been dead before."""
+        unheard = now - link.heard > (HEARD_LATELY_SECS if clean else DOUBT_SECS)
+        self._coverage.lost(MediaKind(link.kind), now, heard=link.heard if unheard else None)
 
     @property
     def lingering(self) -> bool:
@@ -173,6 +200,11 @@ class Connections:
     def drop(self, link: Link) -> None:
         if link.connected:
             self._out.append(CloseSocket(link.socket))
+        self._let_go(link)
+
+    def _let_go(self, link: Link) -> None:
+        if link.phase is Phase.LINGERING:
+            self._coverage.heard_still(MediaKind(link.kind), link.heard)
         link.rest()
 
     def close_all(self) -> None:
@@ -184,7 +216,9 @@ class Connections:
     def overdue(self, link: Link, urls: Sequence[str], now: float) -> bool:
         """A link's deadline has passed: try again, look on, or give its socket up. True: its socket is lost."""
         if link.phase is Phase.WAITING:
-            if link is self.signaling:
+            if link.closes_at is not None and now >= link.closes_at:
+                self._too_late(link, now)
+            elif link is self.signaling:
                 self.connect(urls, now)
             else:
                 self._open(link, now)
@@ -196,19 +230,30 @@ class Connections:
             link.deadline = link.heard + SILENCE_SECS
             return False
         why = {
-            Phase.OPENING: f"no connection within {ANSWER_SECS:.0f} s",
-            Phase.GREETING: f"no answer to the handshake within {ANSWER_SECS:.0f} s",
+            Phase.OPENING: "no connection in time",
+            Phase.GREETING: "no answer to the handshake in time",
         }.get(link.phase, f"nothing came for {SILENCE_SECS:.0f} s")
         self.last_failure = why
         self._out.append(Note("socket_silent", {"socket": link.kind, "why": why}))
         self._out.append(CloseSocket(link.socket))
         return True
 
+    def _too_late(self, link: Link, now: float) -> None:
+        """Zoom does not wait for this connection any more. What becomes of a stream without signaling is not said here."""
+        if link is self.signaling:
+            link.rest()
+        else:
+            self.refuse(link, None, NOT_REGAINED, now)
+
     def renew_media(self, now: float) -> None:
         """Zoom says that a media connection was interrupted, not which (§10 C43): make anew what is not there, or
-        only seems to be."""
-        for link in self.media.values():
-            if link.phase is Phase.LIVE and now - link.heard > HEARD_LATELY_SECS:
+        only seems to be. It waits for them from now on, also for those that were done without."""
+        for kind, link in self.media.items():
+            if self.refused.get(kind) == (None, NOT_REGAINED):
+                del self.refused[kind]
+                link.forgive()
+                link.wait(now, 0.0)
+            if link.phase is Phase.LIVE and _dead(link, now):
                 self._out.append(CloseSocket(link.socket))
                 self.lost(link, now, close_frame=False)
             if link.phase is Phase.WAITING:
@@ -216,3 +261,7 @@ class Connections:
 
     def _deliver(self, event: Event) -> None:
         self._out.append(Deliver(event))
+
+
+def _dead(link: Link, now: float) -> bool:
+    return now - link.heard > HEARD_LATELY_SECS

@@ -32,13 +32,20 @@ _RESUME_SLACK_MS = 1000
 _MAX_SKEW_MS = 600_000
 """A packet from further in the future than this says nothing about the meeting's time."""
 
+_LATEST_AUDIO_MS = 3000
+"""Audio that is later than other messages by more than this was kept for us: it does not tell what time it is."""
+
 NOT_DELIVERED, SOCKET_DOWN, DAEMON_RESTART = "not_delivered", "socket_down", "daemon_restart"
 
 
 class _Absence(msgspec.Struct):
     from_ms: int
     cause: str
+    awaited: bool = True
+    unheard: bool = False  # what Zoom sent last may be lost for Zoom as well
+    first: bool = True  # this is still the connection that was lost first
     regained_ms: int | None = None
+    regained_at: float = 0.0
     judge_at: float = 0.0  # only once regained
 
 
@@ -64,7 +71,7 @@ class Coverage:
             # Earlier rather than later: what was received is no gap, whatever is said here.
             since, cause = max(started_ms, resumed_ms - _RESUME_SLACK_MS), DAEMON_RESTART
         self._absences = {kind: _Absence(since, cause) for kind in kinds}
-        self._lag_ms = float("inf")
+        self._lag_ms = self._told_lag_ms = float("inf")
         self.judging = False
         """Whether some medium is back and it is not yet known what is replayed: then show every frame to `frame`."""
 
@@ -74,30 +81,56 @@ class Coverage:
         if -_MAX_SKEW_MS < lag < self._lag_ms:
             self._lag_ms = lag
 
+    def told(self, timestamp_ms: int, now: float) -> None:
+        """Learn the same from a message that is sent at once, unlike audio that Zoom kept for us."""
+        lag = (now + self._wall_offset) * 1000 - timestamp_ms
+        if -_MAX_SKEW_MS < lag < self._told_lag_ms:
+            self._told_lag_ms = lag
+
     def media_ms(self, now: float) -> int:
         """What time it is in the meeting, as far as we know."""
-        wall_ms = (now + self._wall_offset) * 1000
-        return int(wall_ms - self._lag_ms) if self._lag_ms != float("inf") else int(wall_ms)
+        lag = self._lag_ms if self._lag_ms <= self._told_lag_ms + _LATEST_AUDIO_MS else self._told_lag_ms
+        return int((now + self._wall_offset) * 1000 - (lag if lag != float("inf") else 0))
 
     @property
     def absent(self) -> bool:
         """Whether something that was there is not, or it is not yet known what was missed of it."""
-        return any(one.cause != NOT_DELIVERED for one in self._absences.values())
+        return any(one.cause != NOT_DELIVERED and one.awaited for one in self._absences.values())
 
-    def lost(self, kind: MediaKind, now: float) -> None:
-        """The socket of a medium that was live is gone."""
+    def lost(self, kind: MediaKind, now: float, *, heard: float | None = None) -> None:
+        """The socket of a medium that was live is gone. `heard`: it had been dead since then, and nobody noticed; what
+        Zoom sent since may be lost for Zoom as well."""
         absence = self._absences.get(kind)
         if absence is None:
-            self._absences[kind] = _Absence(self.media_ms(now), SOCKET_DOWN)
+            since = now if heard is None else heard
+            self._absences[kind] = _Absence(self.media_ms(since), SOCKET_DOWN, unheard=heard is not None)
         else:  # gone again before it was known what was replayed
-            absence.regained_ms = None
+            absence.regained_ms, absence.first = None, False
+            absence.unheard = absence.unheard or heard is not None
         self._update_judging()
+
+    def opening(self, kind: MediaKind) -> None:
+        """A medium is opened again: the connection that was lost is no more."""
+        if absence := self._absences.get(kind):
+            absence.first = False
+
+    def heard_still(self, kind: MediaKind, heard: float) -> None:
+        """A medium that seemed dead has brought something after all, while it was let go of."""
+        absence = self._absences.get(kind)
+        if absence is not None and absence.first and absence.unheard:
+            absence.from_ms = max(absence.from_ms, self.media_ms(heard))
+
+    def forgo(self, kind: MediaKind) -> None:
+        """A medium is done without; it may come back all the same."""
+        if absence := self._absences.get(kind):
+            absence.awaited = False
 
     def live(self, kind: MediaKind, now: float) -> list[Gap]:
         """A medium is accepted, for the first time or again."""
         absence = self._absences.get(kind)
         if absence is None:
             return []
+        absence.awaited = True
         absence.regained_ms = regained_ms = self.media_ms(now)
         if absence.cause == NOT_DELIVERED:
             kept = BUFFER_MS if kind is MediaKind.AUDIO else JOIN_MS
@@ -107,7 +140,7 @@ class Coverage:
             )
         if kind is not MediaKind.AUDIO:  # only audio is kept for us
             return self._close(kind, regained_ms)
-        absence.judge_at = now + REPLAY_SECS
+        absence.regained_at, absence.judge_at = now, now + REPLAY_SECS
         self._update_judging()
         return []
 
@@ -125,11 +158,18 @@ class Coverage:
         if timestamp_ms >= absence.regained_ms - lateness:
             return self._close(kind, absence.regained_ms)
         # Replayed. What lies before the first packet was silence, as long as the buffer reaches back so far.
-        covered_from = absence.from_ms if outage <= BUFFER_MS else min(timestamp_ms, absence.regained_ms)
+        whole = outage <= BUFFER_MS and not absence.unheard
+        covered_from = absence.from_ms if whole else min(timestamp_ms, absence.regained_ms)
         return self._close(kind, covered_from)
 
-    def settle(self, now: float) -> list[Gap]:
-        """Give up waiting for replays that would have begun by now."""
+    def settle(self, now: float, signaling_heard: float) -> list[Gap]:
+        """Give up waiting for replays that would have begun by now.
+
+        A medium for which signaling may never have brought our acknowledgement does not flow: then wait on.
+        """
+        for one in self._absences.values():
+            if one.judge_at <= now and one.regained_at > signaling_heard:
+                one.judge_at = now + REPLAY_SECS
         due = [
             (kind, one.regained_ms)
             for kind, one in self._absences.items()
@@ -142,11 +182,13 @@ class Coverage:
             (one.judge_at for one in self._absences.values() if one.regained_ms is not None), default=None
         )
 
-    def end(self, end_ms: int, *, by_zoom: bool) -> list[Gap]:
+    def end(self, end_ms: int, *, by_zoom: bool, signaling_heard: float) -> list[Gap]:
         """The stream is over: what is still absent never came, unless Zoom was just closing everything."""
         gaps = []
         for kind, one in sorted(self._absences.items()):
-            to_ms = one.regained_ms if one.regained_ms is not None else end_ms
+            to_ms = end_ms
+            if one.regained_ms is not None and one.regained_at <= signaling_heard:
+                to_ms = one.regained_ms
             if by_zoom and one.cause == SOCKET_DOWN and to_ms - one.from_ms <= CLOSING_MS:
                 to_ms = one.from_ms
             gaps += self._close(kind, to_ms)

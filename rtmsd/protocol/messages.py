@@ -1,16 +1,21 @@
 """One WebSocket message: bytes to a value, and values to bytes (protocol.md §5).
 
-Zoom's numbers may come as numbers or as text, its reasons as numbers or names; both are taken (§10 C12, C25).
+Zoom's numbers may come as numbers or as text, its states and reasons as numbers or names; both are taken (§10 C12,
+C25). A field that is of no such form is left out, and the rest of its message is taken.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 import orjson
 
-from rtmsd.protocol.codes import MessageType
+from rtmsd.protocol.codes import MessageType, number_of
+
+PROTOCOL_VERSION = 1
+"""What our handshakes speak: V1, JSON. What of V2 is known stands in `events` and `handshake_fields` (§12)."""
 
 MAX_TIMESTAMP = 10**19
 """Nanoseconds far beyond our time: what is larger is no timestamp of any unit."""
@@ -26,11 +31,13 @@ class Content(msgspec.Struct, gc=False):
     user_id: int = -1
     user_name: str | None = None
     data: str | dict[str, Any] = ""  # an object only in some forms of chat
+    length: int | None = None
     timestamp: int = 0
+    channel_id: str | None = None  # contact centre: the party's channel, beside or instead of a user
     start_time: int = 0
     end_time: int = 0
-    language: int | None = None
-    length: int | None = None
+    language: int | str | None = None
+    attribute: int | str | None = None
 
 
 class AudioContent(msgspec.Struct, gc=False):
@@ -39,7 +46,9 @@ class AudioContent(msgspec.Struct, gc=False):
     user_id: int = -1
     user_name: str | None = None
     data: str = ""
+    length: int | None = None
     timestamp: int = 0
+    channel_id: str | None = None
 
 
 class AudioMessage(msgspec.Struct, gc=False):
@@ -50,17 +59,7 @@ class AudioMessage(msgspec.Struct, gc=False):
 
 
 class MediaServer(msgspec.Struct):
-    server_urls: dict[str, str] = {}
-
-
-class EventBody(msgspec.Struct):
-    """The `event` of message 6. Participants are objects in the docs and bare ids in the SDK (§10 C28)."""
-
-    event_type: int = 0
-    timestamp: int = 0
-    user_id: int | None = None
-    user_name: str | None = None
-    participants: list[dict[str, Any] | int] = []
+    server_urls: dict[str, Any] = {}
 
 
 class Message(msgspec.Struct):
@@ -70,14 +69,15 @@ class Message(msgspec.Struct):
     content: Content | None = None
     sequence: int | None = None
     timestamp: int | None = None
-    status_code: int | None = None
+    status_code: int | str | None = None
     reason: int | str | None = None
     stop_reason: int | str | None = None
     state: int | str | None = None
+    user_id: int | None = None
     rtms_session_id: str | None = None
     media_server: MediaServer | None = None
     media_params: dict[str, Any] | None = None
-    event: EventBody | None = None
+    event: dict[str, Any] | None = None
 
 
 class Malformed(msgspec.Struct, frozen=True):
@@ -93,8 +93,6 @@ decode_good = msgspec.json.Decoder(Message, strict=False).decode
 decode_audio = msgspec.json.Decoder(AudioMessage, strict=False).decode
 """Read a message that is probably audio; raises as `decode_good`. What has no content is another message."""
 
-_KNOWN = frozenset(int(number) for number in MessageType)
-
 
 def decode(data: bytes | memoryview) -> Message | Malformed:
     """Read one message; never raises, whatever the bytes."""
@@ -107,22 +105,50 @@ def decode(data: bytes | memoryview) -> Message | Malformed:
 
 
 def _salvage(data: bytes | memoryview) -> Message | Malformed:
-    """Save a keep-alive whose other fields are of the wrong type: unanswered, it would cost the stream."""
+    """Take what can be taken of a message that has fields of the wrong type.
+
+    A keep-alive that stays unanswered would cost the stream, and a number where a name belongs a phrase.
+    """
     try:
         document = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return Malformed("not_json")
-    number = document.get("msg_type") if isinstance(document, dict) else None
-    if not isinstance(number, int) or isinstance(number, bool):
+    number = number_of(MessageType, document.get("msg_type")) if isinstance(document, dict) else None
+    if number is None:
         return Malformed("no_msg_type")
-    if number == MessageType.KEEP_ALIVE_REQ:
-        sequence, timestamp = document.get("sequence"), document.get("timestamp")
-        return Message(
-            number,
-            sequence=sequence if isinstance(sequence, int) else None,
-            timestamp=timestamp if isinstance(timestamp, int) else None,
-        )
-    return Malformed(f"message_{number}" if number in _KNOWN else "message_unknown")
+    fields = _fitting(Message, document) | {"msg_type": number}
+    if isinstance(content := document.get("content"), dict):
+        fields["content"] = _content(content)
+    if isinstance(server := document.get("media_server"), dict):
+        fields["media_server"] = MediaServer(**_fitting(MediaServer, server))
+    return Message(**fields)
+
+
+def _content(given: dict[str, Any]) -> Content:
+    content = Content(**_fitting(Content, given))
+    channel, user_id = given.get("channel_id"), given.get("user_id")
+    if isinstance(channel, int) and not isinstance(channel, bool):
+        content.channel_id = str(channel)
+    elif content.channel_id is None and content.user_id < 0 and isinstance(user_id, str):
+        content.channel_id = user_id  # some channels stand where users do
+    return content
+
+
+def _fitting(cls: type[msgspec.Struct], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of `given` that are what `cls` wants them to be, as it wants them."""
+    fitting = {}
+    for field in msgspec.structs.fields(cls):
+        if field.name in given:
+            try:
+                fitting[field.name] = msgspec.convert(_whole(given[field.name]), field.type, strict=False)
+            except (msgspec.ValidationError, UnicodeError, RecursionError):
+                continue
+    return fitting
+
+
+def _whole(value: object) -> object:
+    """Round a number with a fraction: Zoom's numbers are whole."""
+    return round(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
 def encode(message: dict[str, Any]) -> bytes:

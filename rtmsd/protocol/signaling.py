@@ -1,32 +1,18 @@
-"""What is said on the signaling socket, and which hosts may be talked to (protocol.md §5.2–§5.4, §5.7, §5.9)."""
+"""What is said on the signaling socket, and which hosts may be talked to (protocol.md §5.2–§5.4, §5.7, §5.8)."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from enum import IntEnum
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from rtmsd.frames import Event
-from rtmsd.protocol.codes import EventType, MessageType, SessionState, StreamState
-from rtmsd.protocol.messages import EventBody, Message, encode, normalised_ms
+from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StreamState
+from rtmsd.protocol.codes import number_of as number_of
+from rtmsd.protocol.messages import PROTOCOL_VERSION, Message, encode, normalised_ms
 
-# 1 and 7 come unasked; 5, 6 need the screen share scope; 8, 9 serve individual video (§5.3).
-SUBSCRIBED = (EventType.ACTIVE_SPEAKER_CHANGE, EventType.PARTICIPANT_JOIN, EventType.PARTICIPANT_LEAVE)
-
-_EVENT_NAMES = {
-    EventType.FIRST_PACKET_TIMESTAMP: "first_packet",
-    EventType.ACTIVE_SPEAKER_CHANGE: "active_speaker_changed",
-    EventType.PARTICIPANT_JOIN: "participant_joined",
-    EventType.PARTICIPANT_LEAVE: "participant_left",
-    EventType.SHARING_START: "sharing_started",
-    EventType.SHARING_STOP: "sharing_stopped",
-    EventType.MEDIA_CONNECTION_INTERRUPTED: "media_interrupted",
-    EventType.PARTICIPANT_VIDEO_ON: "participant_video_on",
-    EventType.PARTICIPANT_VIDEO_OFF: "participant_video_off",
-}
 _SESSION_NAMES = {
     SessionState.STARTED: "session_started",
     SessionState.PAUSED: "session_paused",
@@ -40,14 +26,14 @@ _DNS_NAME = re.compile(
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
 
 
-def handshake(*, uuid: str, stream_id: str, signature: str, sequence: int) -> bytes:
-    """Message 1. `buffer_data` asks for the audio from before we were connected (§5.2)."""
+def handshake(*, ids: Mapping[str, str], stream_id: str, signature: str, sequence: int) -> bytes:
+    """Message 1. `ids` are the product's; `buffer_data` asks for the audio from before we were connected (§5.2)."""
     return encode(
         {
             "msg_type": int(MessageType.SIGNALING_HAND_SHAKE_REQ),
-            "protocol_version": 1,
+            "protocol_version": PROTOCOL_VERSION,
             "sequence": sequence,
-            "meeting_uuid": uuid,
+            **ids,
             "rtms_stream_id": stream_id,
             "signature": signature,
             "buffer_data": True,
@@ -55,9 +41,22 @@ def handshake(*, uuid: str, stream_id: str, signature: str, sequence: int) -> by
     )
 
 
-def subscription() -> bytes:
-    events = [{"event_type": int(number), "subscribe": True} for number in SUBSCRIBED]
+def subscription(numbers: Sequence[int]) -> bytes:
+    """Message 5 for these events; there is no answer (§5.3)."""
+    events = [{"event_type": int(number), "subscribe": True} for number in numbers]
     return encode({"msg_type": int(MessageType.EVENT_SUBSCRIPTION), "events": events})
+
+
+def video_subscription(user_id: int, *, subscribe: bool, at_ms: int) -> bytes:
+    """Message 28: whose camera is wanted, or is not any more (§5.8)."""
+    return encode(
+        {
+            "msg_type": int(MessageType.VIDEO_SUBSCRIPTION_REQ),
+            "user_id": user_id,
+            "subscribe": subscribe,
+            "timestamp": at_ms,
+        }
+    )
 
 
 def ready_ack(stream_id: str) -> bytes:
@@ -74,14 +73,30 @@ def keep_alive_reply(message: Message) -> bytes:
     return json.dumps(reply).encode()  # unlike faster ones it takes any number
 
 
-def number_of(table: type[IntEnum], value: int | str | None) -> int | None:
-    """Read a state or reason that may come as a number, a number in text, or a name (§10 C12)."""
-    if isinstance(value, str):
-        text = value.strip().upper().removeprefix("STOP_BC_")
-        if text.isascii() and text.isdigit() and len(text) < 10:
-            return int(text)
-        return int(table[text]) if text in table.__members__ else None
-    return value
+_TELLING = (
+    StatusCode.DUPLICATE_SIGNAL_REQUEST,
+    StatusCode.DUPLICATE_MEDIA_DATA_CONNECTION,
+    StatusCode.DUPLICATE_VIDEO_SUBSCRIPTION,
+    StatusCode.INVALID_SIGNATURE,
+)
+
+
+def status_of(message: Message) -> int | None:
+    """Read the status of an answer, as a number or a name; None when it has none, -1 when it is not to be understood.
+
+    Two tables are in circulation, in which the same numbers mean other things (§6.4, §10 C14): where the reason's
+    text names a status of the new table, the text decides.
+    """
+    if message.status_code is None:
+        return None
+    status = number_of(StatusCode, message.status_code)
+    if status == StatusCode.STATUS_OK or not isinstance(message.reason, str):
+        return -1 if status is None else status
+    said = re.sub(r"[^A-Z]+", "_", message.reason.upper()).strip("_")
+    if said in StatusCode.__members__ and said != StatusCode.STATUS_OK.name:
+        return int(StatusCode[said])
+    named = next((one for one in _TELLING if one.name in said), status)
+    return -1 if named is None else int(named)
 
 
 def session_event(message: Message, *, now_ms: int) -> Event | None:
@@ -96,29 +111,6 @@ def session_event(message: Message, *, now_ms: int) -> Event | None:
 def stream_event(state: int, message: Message, *, now_ms: int) -> Event:
     name = StreamState(state).name.lower() if state in list(StreamState) else f"state_{state}"
     return Event(f"stream_{name}", _when(message.timestamp, now_ms))
-
-
-def events(body: EventBody, *, now_ms: int) -> list[Event]:
-    """Turn message 6 into events, one per participant; numbers without a name give none."""
-    try:
-        name = _EVENT_NAMES[EventType(body.event_type)]
-    except (ValueError, KeyError):
-        return []
-    when = _when(body.timestamp, now_ms)
-    if not body.participants:
-        return [Event(name, when, body.user_id, body.user_name)]
-    return [Event(name, when, user_id, user_name) for user_id, user_name in _people(body.participants)]
-
-
-def _people(participants: Sequence[dict[str, Any] | int]) -> Iterable[tuple[int | None, str | None]]:
-    for one in participants:
-        if isinstance(one, int):
-            yield one, None
-            continue
-        user_id, name = one.get("user_id"), one.get("user_name")
-        if isinstance(user_id, str) and user_id.isascii() and user_id.isdigit() and len(user_id) < 20:
-            user_id = int(user_id)
-        yield user_id if isinstance(user_id, int) else None, name if isinstance(name, str) else None
 
 
 def _when(timestamp: int | None, now_ms: int) -> int:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from rtmsd.frames import AudioFrame, Event, Item, MediaKind, StreamInfo
+from rtmsd.frames import AudioFrame, Item, MediaKind, StreamInfo
 from rtmsd.protocol import media, signaling
 from rtmsd.protocol.actions import Action, CloseSocket, Deliver, Finished, Note, Send, Socket, WakeAt
 from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason, StreamState
-from rtmsd.protocol.connections import HEARD_LATELY_SECS, Connections
+from rtmsd.protocol.connections import HEARD_LATELY_SECS, NOT_REGAINED, Connections
 from rtmsd.protocol.coverage import Coverage
-from rtmsd.protocol.intake import Intake
-from rtmsd.protocol.link import ANSWER_SECS, LINGER_SECS, Link, Phase
+from rtmsd.protocol.joining import Joining
+from rtmsd.protocol.link import LINGER_SECS, Link, Phase
 from rtmsd.protocol.messages import (
     MAX_TIMESTAMP,
     AudioContent,
@@ -29,14 +29,13 @@ from rtmsd.protocol.messages import (
     decode_good,
     normalised_ms,
 )
+from rtmsd.protocol.reception import Reception
 from rtmsd.protocol.sessions import Sessions
 from rtmsd.protocol.signature import handshake_signature
+from rtmsd.protocol.windows import REASON_SECS, WORD_SECS, Patience, Verdict
 
-WINDOW_SECS = 60.0
-"""Zoom waits so long for the first connection, and for signaling to come back (§7.1, §8)."""
-
-REASON_SECS = 5.0
-"""How long a stream that Zoom closed without a word may wait for the stop webhook to say why."""
+CLOSE_NORMAL = 1000
+"""With this Close frame on signaling a contact centre says that the call was transferred: we are to come back (§5.9)."""
 
 LAG_EVERY = 16
 """Of so many frames one tells how far the meeting's time is behind ours: to ask all would cost more than to decode."""
@@ -72,7 +71,9 @@ class StreamMachine:
         self._sessions = Sessions()
         self._urls = tuple(server_urls)
         self._out: list[Action] = []
-        self._intake = Intake(self._counters)
+        self._reception = Reception(info, request, self._counters)
+        self._intake = self._reception.intake
+        self._take_audio = self._reception.audio
         self._coverage = Coverage(
             kinds=request.kinds, started_ms=info.started_ms, wall_offset=wall_offset, resumed_ms=resumed_ms
         )
@@ -83,7 +84,7 @@ class StreamMachine:
                 client_id=client_id,
                 client_secret=client_secret,
                 uuid=info.meeting_uuid,
-                stream_id=info.stream_id,
+                stream_id=info.zoom_id or info.stream_id,
             ),
             allowed_hosts=allowed_hosts,
             backoff=backoff,
@@ -95,12 +96,14 @@ class StreamMachine:
         self._audio_link = self._connections.media.get(MediaKind.AUDIO)
         for link in self._links.values():
             link.ever_live = resumed_ms is not None
-        self._sound = media.confirmed_format(None, request)
-        self._acked = False
-        self._joined = False
-        self._settle_at: float | None = None
-        self._outage_since: float | None = None
-        self._give_up: tuple[float, str, str] | None = None  # when, outcome, detail
+        self._patience = Patience()
+        self._joining = Joining(
+            connections=self._connections,
+            coverage=self._coverage,
+            reception=self._reception,
+            patience=self._patience,
+            out=self._out,
+        )
         self._wake: float | None = None
 
     # What others may look at
@@ -110,8 +113,8 @@ class StreamMachine:
         """One word for people: connecting, streaming, paused, reconnecting or ended."""
         if self.outcome is not None:
             return "ended"
-        if not self._acked:
-            return "reconnecting" if self._joined else "connecting"
+        if not self._joining.ready:
+            return "reconnecting" if self._joining.ever else "connecting"
         if self._coverage.absent:
             return "reconnecting"
         return "paused" if self._sessions.paused else "streaming"
@@ -134,6 +137,11 @@ class StreamMachine:
         """The media that are not to be had, with the status or the cause."""
         return self._connections.refused
 
+    @property
+    def handshake_fields(self) -> dict[str, dict[str, str]]:
+        """By socket, what Zoom's answers to our handshakes had that is not known here (§12)."""
+        return self._reception.handshake_fields
+
     def media_ms(self, now: float) -> int:
         """What time it is in the meeting, as far as its frames told, in Unix milliseconds."""
         return self._coverage.media_ms(now)
@@ -141,7 +149,7 @@ class StreamMachine:
     @property
     def connected(self) -> bool:
         """Whether all is received that is to be had."""
-        return self._acked and all(link.settled for link in self._connections.media.values())
+        return self._joining.ready and all(link.settled for link in self._connections.media.values())
 
     @property
     def trouble(self) -> str:
@@ -153,11 +161,20 @@ class StreamMachine:
         """Whether signaling is connected, or about to be."""
         return self._signaling.connected
 
+    def silent(self, now: float) -> bool:
+        """Whether Zoom has not been heard lately: then another stream may be this one's continuation (§7.6)."""
+        return self._signaling.phase is not Phase.LIVE or now - self._signaling.heard > HEARD_LATELY_SECS
+
+    @property
+    def zoom_id(self) -> str:
+        """The stream id by which Zoom knows this stream now."""
+        return self._connections.stream_id
+
     # Inputs
 
     def start(self, now: float) -> list[Action]:
         """Begin. Called once, first."""
-        self._outage_since = now
+        self._patience.anew(now)
         self._connect(now)
         return self._done(now)
 
@@ -186,7 +203,8 @@ class StreamMachine:
             self._out.append(
                 Note("socket_closed", {"socket": link.kind, "code": code, "phase": link.phase.name})
             )
-            self._lost(link, now, close_frame=code is not None)
+            moved = code == CLOSE_NORMAL and self.info.product == "contact_center"
+            self._lost(link, now, close_frame=code is not None, moved=moved)
         return self._done(now)
 
     def received(self, socket: Socket, data: bytes | memoryview, now: float) -> AudioFrame | Sequence[Action]:
@@ -205,9 +223,9 @@ class StreamMachine:
                 if heard.msg_type == _AUDIO and (content := heard.content) is not None:
                     if self._coverage.judging:
                         return self._judged_audio(content, now)
-                    frame = self._intake.audio(content, self._sound)
-                    if frame is None:
-                        return ()
+                    frame = self._take_audio(content)
+                    if type(frame) is not AudioFrame:
+                        return self._more_than_audio(frame, now)
                     if self._intake.audio_frames % LAG_EVERY == 1:
                         self._coverage.arrived(frame.timestamp_ms, now)
                     return frame
@@ -217,7 +235,9 @@ class StreamMachine:
             if isinstance(saved, Malformed):
                 self._counters["malformed_" + saved.kind] += 1
                 return ()
+            self._reception.salvaged(saved.msg_type)
             message = saved
+        self._reception.note_answer(link.kind, message.msg_type, data)
         self._message(link, message, now)
         return self._done(now)
 
@@ -229,8 +249,8 @@ class StreamMachine:
                     if self._connections.overdue(link, self._urls, now):
                         self._lost(link, now, close_frame=False)
             self._check_joined(now)
-            self._deliver(*self._coverage.settle(now))
-            self._check_give_up(now)
+            self._deliver(*self._coverage.settle(now, self._signaling.heard))
+            self._check_patience(now)
         return self._done(now)
 
     def stopped(self, reason: int | None, at_ms: int, now: float) -> list[Action]:
@@ -245,9 +265,21 @@ class StreamMachine:
         moved = bool(server_urls) and tuple(server_urls) != self._urls
         if moved:
             self._urls = tuple(server_urls)
-        if moved or not self._signaling.connected:
+        if moved or not self._signaling.connected or self._patience.verdict is not None:
             self._out.append(Note("start_repeated", {"moved": moved}))
             self._reconnect_now(now)
+        return self._done(now)
+
+    def continued(
+        self, stream_id: str, signature: str, server_urls: Sequence[str], now: float
+    ) -> list[Action]:
+        """Another server has taken over under another stream id: go on there, with a signature over that id (§7.6)."""
+        if self._over:
+            return self._done(now)
+        self._connections.become(stream_id, signature)
+        self._urls = tuple(server_urls)
+        self._out.append(Note("start_repeated", {"moved": True, "new_stream_id": stream_id}))
+        self._reconnect_now(now)
         return self._done(now)
 
     def interrupted(self, server_urls: Sequence[str], now: float) -> list[Action]:
@@ -262,8 +294,12 @@ class StreamMachine:
         """Audio after a reconnect: does Zoom replay what we missed? A duplicate shows it, too."""
         if 0 < content.timestamp < MAX_TIMESTAMP:
             self._deliver(*self._coverage.frame(MediaKind.AUDIO, normalised_ms(content.timestamp)))
-        if frame := self._intake.audio(content, self._sound):
-            self._deliver(frame)
+        return self._more_than_audio(self._take_audio(content), now)
+
+    def _more_than_audio(self, found: AudioFrame | list[Item] | None, now: float) -> list[Action]:
+        """Audio with news before it, or none."""
+        if found is not None:
+            self._deliver(*(found if isinstance(found, list) else [found]))
         return self._done(now)
 
     def _message(self, link: Link, message: Message, now: float) -> None:
@@ -276,83 +312,87 @@ class StreamMachine:
             case MessageType.DATA_HAND_SHAKE_RESP if link is not self._signaling:
                 if link.phase is Phase.GREETING:
                     self._media_answer(link, message, now)
-            case MessageType.MEDIA_DATA_TRANSCRIPT:
-                if frame := self._intake.transcript(message.content):
-                    self._deliver(frame)
-            case MessageType.MEDIA_DATA_CHAT:
-                if said := self._intake.chat(message.content):
-                    self._deliver(said)
             case MessageType.EVENT_UPDATE:
                 self._event(message, now)
             case MessageType.STREAM_STATE_UPDATE:
                 self._stream_state(message, now)
             case MessageType.SESSION_STATE_UPDATE:
                 self._session_state(message, now)
-            case other:
-                self._counters[f"unhandled_message_{other}" if 0 <= other < 64 else "unhandled_message"] += 1
+            case MessageType.VIDEO_SUBSCRIPTION_RESP:
+                self._reception.video_answer(message)
+                self._choose_video(now)
+            case number:
+                items = self._reception.take(number, message.content)
+                if items is None:
+                    self._reception.unhandled(number)
+                else:
+                    self._deliver(*items)
 
     def _signaling_answer(self, message: Message, now: float) -> None:
         link = self._signaling
-        urls = message.media_server.server_urls if message.media_server else {}
-        status = message.status_code if message.status_code is not None else (0 if urls else -1)
+        given = message.media_server.server_urls if message.media_server else {}
+        urls = {name: url for name, url in given.items() if isinstance(url, str)}
+        status = signaling.status_of(message)
+        if status is None:
+            status = 0 if urls else -1
         if status != StatusCode.STATUS_OK:
             if self._connections.postpone(link, status, now):
                 return
-            detail = "" if status >= 0 else "the answer had neither a status nor media URLs"
-            self._finish("rejected", now, status=status, detail=detail)
+            self._turned_away(status, now)
             return
         link.live(now)
-        self._settle_at = now + ANSWER_SECS
+        self._patience.answered(now)
         self._connections.open_media(urls, now)
         self._check_joined(now)
 
+    def _turned_away(self, status: int, now: float) -> None:
+        """Zoom will not have us. A stream that we were in may have ended, or moved: then Zoom will say so (§7.8)."""
+        detail = "" if status >= 0 else "the answer had neither a status nor media URLs"
+        if not self._signaling.ever_live:
+            self._finish("rejected", now, status=status, detail=detail)
+            return
+        self._connections.close_all()
+        unknown = status == StatusCode.INVALID_RTMS_STREAM_ID
+        outcome = "ended_unknown" if unknown else "rejected"
+        self._patience.judge(Verdict(self._patience.word_by(now), outcome, status, detail))
+
     def _media_answer(self, link: Link, message: Message, now: float) -> None:
-        status = message.status_code or 0
+        status = signaling.status_of(message) or 0
         if status != StatusCode.STATUS_OK:
             if not self._connections.postpone(link, status, now):
                 self._connections.refuse(link, status, "status", now)
         else:
-            if link.kind == MediaKind.AUDIO:
-                self._sound = media.confirmed_format(message.media_params, self.request)
             link.live(now)
-            if self._acked:  # a medium that came late or back needs its own (§10 C18)
-                self._out.append(Send(self._signaling.socket, signaling.ready_ack(self.info.stream_id)))
-                self._reopened(link, now)
-            self._deliver(*self._coverage.live(MediaKind(link.kind), now))
+            kind, at_ms = MediaKind(link.kind), self._coverage.media_ms(now)
+            self._deliver(*self._reception.confirmed(kind, message.media_params, now_ms=at_ms))
+            self._joining.accepted(link, now)
         self._check_joined(now)
 
     def _check_joined(self, now: float) -> None:
-        """Acknowledge once every medium is accepted, refused or late, and at least one is accepted."""
-        if self._acked or self._signaling.phase is not Phase.LIVE or self._settle_at is None:
-            return
-        links = self._connections.media.values()
-        if all(one.phase is Phase.REFUSED for one in links):
-            self._finish("no_media", now, detail="; ".join(cause for _, cause in self.refused.values()))
-        elif (all(one.settled for one in links) or now >= self._settle_at) and any(
-            one.phase is Phase.LIVE for one in links
-        ):
-            self._acked = True
-            self._outage_since = None
-            socket = self._signaling.socket
-            self._out.append(Send(socket, signaling.ready_ack(self.info.stream_id)))
-            self._out.append(Send(socket, signaling.subscription()))
-            if self._joined:
-                self._reopened(self._signaling, now)
-            else:
-                self._joined = True
-                self._deliver(Event("stream_joined", self._coverage.media_ms(now)))
+        if not self._joining.check(now):
+            self._no_media(now)
 
-    def _reopened(self, link: Link, now: float) -> None:
-        self._deliver(Event("socket_reopened", self._coverage.media_ms(now), details={"socket": link.kind}))
+    def _no_media(self, now: float) -> None:
+        """Every medium is refused, or Zoom does not wait for it any more; if we had some, it will say that it is over."""
+        causes = "; ".join(sorted({cause for _, cause in self.refused.values()}))
+        if not self._joining.ever:
+            self._finish("no_media", now, detail=causes)
+            return
+        outcome = "lost" if causes == NOT_REGAINED else "no_media"
+        since = min((one.since for one in self._connections.media.values() if one.since), default=now)
+        self._patience.judge(Verdict(max(now, since + WORD_SECS), outcome, detail=f"media: {causes}"))
 
     def _event(self, message: Message, now: float) -> None:
-        found = signaling.events(message.event, now_ms=self._coverage.media_ms(now)) if message.event else []
-        if not found:
-            self._counters["unhandled_events"] += 1
-        for event in found:
+        for event in self._reception.events(message.event, now_ms=self._coverage.media_ms(now)):
             self._deliver(event)
             if event.name == "media_interrupted":
-                self._connections.renew_media(now)
+                self._renew_media(now)
+        self._choose_video(now)
+
+    def _choose_video(self, now: float) -> None:
+        if self._joining.ready:
+            for one in self._reception.choose_video(at_ms=self._coverage.media_ms(now)):
+                self._out.append(Send(self._signaling.socket, one))
 
     def _stream_state(self, message: Message, now: float) -> None:
         state = signaling.number_of(StreamState, message.state)
@@ -360,12 +400,20 @@ class StreamMachine:
             self._counters["malformed_message_8"] += 1
             return
         event = signaling.stream_event(state, message, now_ms=self._coverage.media_ms(now))
+        reason = signaling.number_of(StopReason, _reason(message))
         self._deliver(event)
+        self._deliver(*self._sessions.stream(state, reason, event.timestamp_ms))
+        if message.timestamp:  # it is sent at once: so late is the meeting, while nobody speaks
+            self._coverage.told(event.timestamp_ms, now)
         if state == StreamState.INTERRUPTED:
-            self._connections.renew_media(now)
+            self._renew_media(now)
         elif state == StreamState.TERMINATED:
-            reason = signaling.number_of(StopReason, _reason(message))
-            self._finish("ended", now, reason=reason or self._sessions.reason, end_ms=event.timestamp_ms)
+            self._finish("ended", now, reason=self._sessions.reason, end_ms=event.timestamp_ms)
+
+    def _renew_media(self, now: float) -> None:
+        self._connections.renew_media(now)
+        if self._joining.ready:
+            self._patience.joined()  # Zoom waits again
 
     def _session_state(self, message: Message, now: float) -> None:
         event = signaling.session_event(message, now_ms=self._coverage.media_ms(now))
@@ -374,8 +422,7 @@ class StreamMachine:
             return
         state = signaling.number_of(SessionState, message.state)
         reason = signaling.number_of(StopReason, _reason(message))
-        self._sessions.update(message.rtms_session_id or "", state, reason)
-        self._deliver(event)
+        self._deliver(*self._sessions.session(message.rtms_session_id or "", state, reason, event))
 
     # Connections
 
@@ -383,32 +430,26 @@ class StreamMachine:
         if problem := self._connections.connect(self._urls, now):
             self._finish("bad_url", now, detail=problem)
 
-    def _lost(self, link: Link, now: float, *, close_frame: bool) -> None:
+    def _lost(self, link: Link, now: float, *, close_frame: bool, moved: bool = False) -> None:
         """A socket is gone or never came; without signaling the stream has to be joined anew."""
         was_live = link.phase is Phase.LIVE
-        self._connections.lost(link, now, close_frame=close_frame)
+        moved = moved and link is self._signaling
+        self._connections.lost(link, now, close_frame=close_frame, moved=moved)
         if link is not self._signaling:
             self._check_joined(now)
             return
-        self._unjoin(now, was_live=was_live)
-        if close_frame and was_live and self._sessions.over:
+        self._joining.left(now)
+        if was_live and self._sessions.over and (close_frame or self._sessions.terminating):
             self._finish("ended", now, reason=self._sessions.reason)
         elif link.phase is Phase.IDLE:  # turned away: Zoom may still say why
-            self._give_up = (now + REASON_SECS, "refused", "")
-
-    def _unjoin(self, now: float, *, was_live: bool) -> None:
-        self._acked = False
-        self._settle_at = None
-        if was_live and self._outage_since is None:
-            self._outage_since = now
+            self._patience.judge(Verdict(now + REASON_SECS, "refused"))
 
     def _reconnect_now(self, now: float) -> None:
-        self._connections.leave_media(now)
+        self._connections.leave_media(now, clean=False)
         self._connections.drop(self._signaling)
-        self._unjoin(now, was_live=True)
         self._signaling.forgive()
-        self._outage_since = now
-        self._give_up = None
+        self._joining.left(now)
+        self._patience.anew(now)
         if self._connections.lingering:
             self._signaling.wait(now, LINGER_SECS)
         else:
@@ -416,35 +457,34 @@ class StreamMachine:
 
     # Time
 
-    def _check_give_up(self, now: float) -> None:
-        if not self._over and self._give_up is not None and now >= self._give_up[0]:
-            self._finish(self._give_up[1], now, detail=self._give_up[2])
-        if not self._over and self._outage_since is not None and self._give_up is None:
-            if now >= self._outage_since + WINDOW_SECS:
-                self._connections.close_all()
-                self._give_up = (now + self._patience, self._lost_outcome, self._connections.last_failure)
-                self._check_give_up(now)
+    def _check_patience(self, now: float) -> None:
+        """Give up what Zoom does not wait for any more; say how the stream ended when Zoom does not."""
+        if self._over:
+            return
+        if self._patience.closed(now):
+            self._connections.close_all()
+            self._patience.judge(self._out_of_window(now))
+        verdict = self._patience.verdict
+        if verdict is not None and now >= verdict.at:
+            self._finish(
+                "ended" if self._sessions.over else verdict.outcome,
+                now,
+                reason=self._sessions.reason if self._sessions.over else None,
+                status=verdict.status,
+                detail=verdict.detail,
+            )
 
-    @property
-    def _patience(self) -> float:
-        return REASON_SECS if self._signaling.ever_live else 0.0
-
-    @property
-    def _lost_outcome(self) -> str:
+    def _out_of_window(self, now: float) -> Verdict:
+        detail = self._connections.last_failure
         if not self._signaling.ever_live:
-            return "unreachable"
-        return "silent_end" if self._signaling.refusals else "lost"
+            return Verdict(now, "unreachable", detail=detail)
+        outcome = "ended_unknown" if self._signaling.refusals else "lost"
+        return Verdict(self._patience.word_by(now), outcome, detail=detail)
 
     def _next_wake(self, now: float) -> float | None:
         times = [self._connections.next_deadline(), self._coverage.next_settle()]
-        if self._over:
-            return min((one for one in times if one is not None), default=None)
-        if self._settle_at is not None and not self._acked and self._settle_at > now:
-            times.append(self._settle_at)
-        if self._give_up is not None:
-            times.append(self._give_up[0])
-        elif self._outage_since is not None:
-            times.append(self._outage_since + WINDOW_SECS)
+        if not self._over:
+            times.append(self._patience.next(now))
         return min((one for one in times if one is not None), default=None)
 
     def _done(self, now: float) -> list[Action]:
@@ -475,6 +515,7 @@ class StreamMachine:
         if self._over:
             return
         end_ms = end_ms or self._coverage.media_ms(now)
+        self._connections.leave_dead(now)
         self._ending = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
         self._connections.drop(self._signaling)
         if outcome == "ended":
@@ -488,7 +529,11 @@ class StreamMachine:
         return self._ending is not None
 
     def _end(self, outcome: Finished) -> None:
-        self._deliver(*self._coverage.end(outcome.end_ms, by_zoom=outcome.outcome == "ended"))
+        self._deliver(
+            *self._coverage.end(
+                outcome.end_ms, by_zoom=outcome.outcome == "ended", signaling_heard=self._signaling.heard
+            )
+        )
         self.outcome = outcome
         self._out.append(outcome)
         self._intake.forget()

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from rtmsd.protocol.codes import StopReason, number_of
+from rtmsd.protocol.products import BY_PREFIX
 from rtmsd.protocol.signature import validation_token, webhook_signature
 
 MAX_AGE_SECS = 300.0
@@ -22,12 +24,20 @@ VALIDATION_EVENT = "endpoint.url_validation"
 # Such a token cannot be a webhook's signed message, which begins "v0:" and holds a JSON body (protocol.md §2.3).
 _SAFE_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_\-+/=]{8,128}")
 
-_PRODUCTS = {"meeting": "meeting", "webinar": "webinar"}
 _KINDS: dict[str, Literal["started", "stopped", "interrupted"]] = {
     "rtms_started": "started",
     "rtms_stopped": "stopped",
     "rtms_interrupted": "interrupted",
 }
+NOTICE_PREFIX = "rtms."
+"""Events about what Zoom can or cannot do, of no one stream (§2.5.5)."""
+
+_MEETING_KEYS = ("meeting_id", "webinar_id", "session_key")
+# What people are called, and how they are reached, is nobody's business here.
+_PERSONAL = re.compile(r"name|mail|phone|token|secret", re.IGNORECASE)
+MAX_SAID = 300
+"""Characters of one value of a notice."""
+
 _UUID_KEYS = ("meeting_uuid", "webinar_uuid", "session_id", "engagement_id", "call_id")
 
 
@@ -64,7 +74,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
 
     event: str
     event_ts: int
-    kind: Literal["started", "stopped", "interrupted", "validation", "other"]
+    kind: Literal["started", "stopped", "interrupted", "validation", "notice", "other"]
     product: str
     stream_id: str
     uuid: str
@@ -75,6 +85,8 @@ class WebhookEvent(msgspec.Struct, frozen=True):
     server_urls: tuple[str, ...]
     stop_reason: int | None
     plain_token: str
+    said: dict[str, str | int | float | bool] = {}
+    """What a notice says: a few short values, nothing personal."""
 
 
 class BadWebhook(msgspec.Struct, frozen=True):
@@ -143,10 +155,16 @@ def parse(body: bytes) -> WebhookEvent | BadWebhook:
 
 def _event(event: str, event_ts: object, fields: dict[str, Any]) -> WebhookEvent:
     prefix, _, suffix = event.rpartition(".")
-    product = _PRODUCTS.get(prefix, "")
-    kind: Literal["started", "stopped", "interrupted", "validation", "other"]
-    kind = "validation" if event == VALIDATION_EVENT else _KINDS.get(suffix, "other") if product else "other"
-    reason = fields.get("stop_reason")
+    product = BY_PREFIX.get(prefix, "")
+    kind: Literal["started", "stopped", "interrupted", "validation", "notice", "other"] = "other"
+    if event == VALIDATION_EVENT:
+        kind = "validation"
+    elif event.startswith(NOTICE_PREFIX):
+        kind = "notice"
+        fields |= _ids_of(fields.get("id_field"))
+    elif product:
+        kind = _KINDS.get(suffix.removeprefix("voice_"), "other")  # of contact centres: voice_rtms_started
+    reason = number_of(StopReason, fields.get("stop_reason"))
     host = fields.get("is_original_host")
     return WebhookEvent(
         event=event,
@@ -155,14 +173,36 @@ def _event(event: str, event_ts: object, fields: dict[str, Any]) -> WebhookEvent
         product=product,
         stream_id=_text(fields.get("rtms_stream_id")),
         uuid=next(filter(None, (_text(fields.get(key)) for key in _UUID_KEYS)), ""),
-        meeting_id=(_text(fields.get("meeting_id")) or _text(fields.get("webinar_id"))).replace(" ", ""),
+        meeting_id=_meeting_id(fields),
         account_id=_text(fields.get("account_id")),
         operator_id=_text(fields.get("operator_id")),
         is_original_host=host if isinstance(host, bool) else None,
         server_urls=tuple(_urls(fields.get("server_urls"))),
-        stop_reason=reason if isinstance(reason, int) and not isinstance(reason, bool) else None,
+        stop_reason=reason,
         plain_token=_text(fields.get("plainToken")),
+        said=_said(fields) if kind == "notice" else {},
     )
+
+
+def _meeting_id(fields: dict[str, Any]) -> str:
+    """Read the number, or else the key, that people know a meeting by. Numbers are written with spaces at times."""
+    known = next(filter(None, (_text(fields.get(key)) for key in _MEETING_KEYS)), "")
+    number = known.replace(" ", "")
+    return number if number.isdigit() else known
+
+
+def _ids_of(id_field: object) -> dict[str, Any]:
+    return id_field if isinstance(id_field, dict) else {}
+
+
+def _said(fields: dict[str, Any]) -> dict[str, str | int | float | bool]:
+    """Keep what a notice says: a few short values, none of them personal."""
+    short = {
+        key: value[:MAX_SAID] if isinstance(value, str) else value
+        for key, value in fields.items()
+        if isinstance(value, str | int | float) and len(key) <= 100 and not _PERSONAL.search(key)
+    }
+    return dict(list(short.items())[:20])
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from rtmsd.config import AppConfig
@@ -15,6 +16,10 @@ from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.policy import JOIN_WINDOW_MS, Failover, Join, KnownStream, decide
 from rtmsd.state.journal import Journal
+from rtmsd.state.rows import StreamRow
+
+LOOK_BACK = 200
+"""After a start a stream is looked for among so many of those before it: Zoom waits for a minute, not for a day."""
 
 IGNORED_KEPT = 100
 """Announced streams that were not joined and can still be looked at; all are in the journal."""
@@ -42,18 +47,29 @@ class Stream(Protocol):
     def ended(self) -> bool: ...
     @property
     def server_urls(self) -> tuple[str, ...]: ...
+    @property
+    def zoom_id(self) -> str: ...
 
 
 class Streams(Protocol):
     """The streams of this daemon, as far as starting and stopping them goes."""
 
-    def get(self, stream_id: str) -> Stream | None: ...
+    @property
+    def streams(self) -> Sequence[Stream]: ...
+
+    def announced(self, zoom_id: str) -> Stream | None: ...
+
+    def silent_twin(self, info: StreamInfo) -> Stream | None: ...
 
     async def join(
         self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig, *, resumed_ms: int | None = None
     ) -> None: ...
 
     async def give_up(self, info: StreamInfo, app: AppConfig, *, contact_ms: int, sentence: str) -> None: ...
+
+    async def continued(
+        self, stream_id: str, *, by: str, server_urls: Sequence[str], app: AppConfig
+    ) -> bool: ...
 
     async def again(self, stream_id: str, server_urls: Sequence[str]) -> bool: ...
 
@@ -72,6 +88,7 @@ class Coordinator:
         self._streams = streams
         self._journal = journal
         self._clock = clock
+        self._past: Sequence[StreamRow] = ()  # streams of daemons before this one, the newest first
         self.ignored: deque[Ignored] = deque(maxlen=IGNORED_KEPT)
         self._log = structlog.get_logger("rtmsd.start")
 
@@ -96,6 +113,7 @@ class Coordinator:
     async def catch_up(self) -> None:
         """After a start: rejoin the streams that were alive, then handle the webhooks that nobody has handled."""
         await self._rejoin()
+        self._past = await self._journal.recent_streams(LOOK_BACK)
         for row in await self._journal.unhandled():
             event = parse(row.body)
             if isinstance(event, BadWebhook):
@@ -105,7 +123,7 @@ class Coordinator:
 
     def _is_foreign(self, event: WebhookEvent, app: AppConfig) -> bool:
         """Whether the event speaks of a stream of another app: whoever has one app's secret has no say over others."""
-        stream = self._streams.get(event.stream_id)
+        stream = self._streams.announced(event.stream_id)
         if stream is None or stream.info.app == app.name:
             return False
         self._log.warning(
@@ -118,32 +136,73 @@ class Coordinator:
 
     async def _started(self, event: WebhookEvent, app: AppConfig) -> str:
         now_ms = self._clock.wall_ms()
-        stream = self._streams.get(event.stream_id)
-        known = None
-        if stream is not None:
-            known = KnownStream(
+        info = _info(event, app, now_ms)
+        stream = self._streams.announced(event.stream_id)
+        if stream is not None and not stream.ended and stream.zoom_id != event.stream_id:
+            return await self._started_under_former_id(stream, info, event.server_urls, app)
+        known = self._known(event.stream_id, app)
+        decision = decide(event, app_only=app.only, now_ms=now_ms, known=known)
+        if isinstance(decision, Join | Failover) and stream is not None and not stream.ended:
+            told = await self._streams.again(event.stream_id, decision.server_urls)
+            return "The stream is connected again." if told else "The stream has just ended."
+        if isinstance(decision, Join | Failover):
+            return await self._join(info, decision.server_urls, app)
+        if known is None:
+            self.ignored.append(Ignored(info, decision.sentence, decision.problem))
+        log = self._log.warning if decision.problem else self._log.info
+        log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
+        return decision.sentence
+
+    async def _started_under_former_id(
+        self, stream: Stream, info: StreamInfo, server_urls: Sequence[str], app: AppConfig
+    ) -> str:
+        if self._streams.silent_twin(info) is stream and server_urls:
+            return await self._join(info, server_urls, app)
+        return f"The stream goes on as {stream.zoom_id}, and is being recorded. Nothing to do."
+
+    async def _join(self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig) -> str:
+        """Join a stream that is new, that continues a silent one under another id (§7.6), or that was given up."""
+        if (twin := self._streams.silent_twin(info)) is not None:
+            ours = twin.info.stream_id
+            if await self._streams.continued(ours, by=info.stream_id, server_urls=server_urls, app=app):
+                return f"It goes on with the stream {ours}, which was silent, and is recorded there."
+        if not (earlier := self._recordings(info)):
+            await self._streams.join(info, server_urls, app)
+            return "The stream is joined."
+        # What was recorded before is closed: nothing can be added to it.
+        again = f"{info.stream_id}-{len(earlier) + 1}"
+        await self._streams.join(
+            msgspec.structs.replace(info, stream_id=again, zoom_id=info.stream_id), server_urls, app
+        )
+        return f"The stream is joined again, after it was given up; its new recording is {again}."
+
+    def _recordings(self, info: StreamInfo) -> set[str]:
+        """Return our ids of the recordings there are of a stream, by this daemon and those before it."""
+        infos = [*(row.info for row in self._past), *(stream.info for stream in self._streams.streams)]
+        return {
+            one.stream_id
+            for one in infos
+            if one.app == info.app and info.stream_id in (one.stream_id, one.zoom_id)
+        }
+
+    def _known(self, zoom_id: str, app: AppConfig) -> KnownStream | None:
+        if (stream := self._streams.announced(zoom_id)) is not None:
+            return KnownStream(
                 alive=stream.alive,
                 ended=stream.ended,
                 given_up=stream.given_up,
                 server_urls=stream.server_urls,
             )
-        decision = decide(event, app_only=app.only, now_ms=now_ms, known=known)
-        if isinstance(decision, Join) and known is None:
-            await self._streams.join(_info(event, app, now_ms), decision.server_urls, app)
-            return "The stream is joined."
-        if isinstance(decision, Join | Failover):
-            told = await self._streams.again(event.stream_id, decision.server_urls)
-            return "The stream is connected again." if told else "The stream has just ended."
-        if known is None:
-            self.ignored.append(Ignored(_info(event, app, now_ms), decision.sentence, decision.problem))
-        log = self._log.warning if decision.problem else self._log.info
-        log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
-        return decision.sentence
+        past = (row for row in self._past if row.info.app == app.name)
+        rows = (row for row in past if zoom_id in (row.info.zoom_id, row.info.stream_id))
+        return next((_from_journal(row) for row in rows), None)
 
     async def _stopped(self, event: WebhookEvent) -> str:
         at_ms = event.event_ts or self._clock.wall_ms()
         if await self._streams.stopped(event.stream_id, event.stop_reason, at_ms):
             return "The stream was told that it is stopped."
+        if (stream := self._streams.announced(event.stream_id)) is not None:
+            return f"The stream goes on as {stream.zoom_id}; the end of its former id is not its end."
         self._log.info("an unknown stream was stopped", stream_id=event.stream_id, reason=event.stop_reason)
         return "The stream is not one of ours."
 
@@ -173,6 +232,16 @@ class Coordinator:
                 continue
             self.ignored.append(Ignored(row.info, sentence, problem=True))
             await self._streams.give_up(row.info, app, contact_ms=row.last_contact_ms, sentence=sentence)
+
+
+def _from_journal(row: StreamRow) -> KnownStream:
+    """A stream of a daemon before this one. When Zoom ended it, its name is that of a reason, or ENDED."""
+    return KnownStream(
+        alive=False,
+        ended=True,
+        given_up=row.reason is None and row.name != "ENDED",
+        server_urls=row.server_urls,
+    )
 
 
 def _info(event: WebhookEvent, app: AppConfig, now_ms: int) -> StreamInfo:

@@ -54,16 +54,12 @@ def decide(event: WebhookEvent, *, app_only: OnlyConfig, now_ms: int, known: Kno
     assert event.kind == "started"
     if not event.stream_id:
         return Ignore(_not_entitled("rtms_stream_id"), problem=True)
-    if known is not None and known.given_up:
-        return Ignore(
-            "Zoom announced this stream again after rtmsd had given it up; its recording is closed. "
-            "The sentence of its end says why.",
-            problem=True,
-        )
     if known is not None and known.ended:
-        return Ignore(
-            "The stream has already ended; Zoom sent its start again. Nothing to do.", problem=False
-        )
+        if not known.given_up:
+            return Ignore(
+                "The stream has already ended; Zoom sent its start again. Nothing to do.", problem=False
+            )
+        known = None  # its recording is closed, but Zoom still has it: join it as if it were new
     if not event.server_urls:
         return _without_urls(known)
     # An event without a time is taken as new: its signature's age was checked.

@@ -7,9 +7,9 @@ import copy
 import random
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from rtmsd.config import AppConfig
@@ -18,18 +18,18 @@ from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamEnd, Str
 from rtmsd.protocol.actions import Action, Finished
 from rtmsd.protocol.codes import StopReason, name_of
 from rtmsd.protocol.media import MediaRequest
+from rtmsd.protocol.products import product_of
+from rtmsd.protocol.signature import handshake_signature
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.tasks import supervise
 from rtmsd.state.journal import Journal
-from rtmsd.streams.activity import CELL_MS, Activity
+from rtmsd.streams.activity import CELL_MS
 from rtmsd.streams.backoff import backoff
 from rtmsd.streams.driver import Log, StreamDriver
 from rtmsd.streams.gathering import TICK_SECS, Gathering
+from rtmsd.streams.roster import Explanation, Roster, Stream
 from rtmsd.streams.totals import Totals
-
-ENDED_KEPT = 200
-"""Ended streams that can still be looked at and learn their reason; older ones are in the journal only."""
 
 GIVEN_UP_MS = 60_000
 """When nobody comes back for so long, Zoom ends a stream (protocol.md §7.1)."""
@@ -51,53 +51,12 @@ class Route(Protocol):
     def offer(self, item: Item) -> None: ...
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Why a stream ended. `problem`: somebody should look at it."""
-
-    sentence: str
-    problem: bool
-
-
 class Explain(Protocol):
     """Says in a sentence why a stream or a medium is not there."""
 
     def end(self, finished: Finished, *, app: str) -> Explanation: ...
 
     def medium(self, kind: MediaKind, status: int | None, cause: str) -> str: ...
-
-
-@dataclass
-class Stream:
-    """One stream as the status page sees it."""
-
-    info: StreamInfo
-    machine: StreamMachine
-    since_ms: int
-    driver: StreamDriver | None = None
-    activity: Activity = field(default_factory=Activity)
-    explanation: Explanation | None = None
-    ended_ms: int | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def ended(self) -> bool:
-        return self.ended_ms is not None
-
-    @property
-    def alive(self) -> bool:
-        """Whether its sockets are open, or being opened."""
-        return not self.ended and self.machine.healthy
-
-    @property
-    def given_up(self) -> bool:
-        """Whether it ended by our doing: Zoom did not say that it is over."""
-        outcome = self.machine.outcome
-        return self.ended and (outcome is None or outcome.outcome != "ended")
-
-    @property
-    def server_urls(self) -> tuple[str, ...]:
-        return self.machine.server_urls
 
 
 class StreamManager:
@@ -126,7 +85,7 @@ class StreamManager:
         self._clock = clock
         self._chance = chance
         self._log: Log = log or structlog.get_logger("rtmsd.streams")
-        self._streams: dict[str, Stream] = {}
+        self._roster = Roster()
         self._totals = Totals()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -153,13 +112,14 @@ class StreamManager:
             server_urls=server_urls,
             client_id=app.client_id,
             client_secret=app.client_secret.reveal(),
-            request=_request(app, self._wanted(app)),
+            request=_request(app, self._wanted(app) & product_of(info).media),
             allowed_hosts=self._allowed_hosts,
             backoff=lambda: backoff(self._chance),
             wall_offset=self._clock.wall() - self._clock.monotonic(),
             resumed_ms=resumed_ms,
         )
-        stream = self._keep(info, machine)
+        stream = Stream(info, machine, since_ms=self._clock.wall_ms())
+        self._roster.add(stream)
         log = self._log.bind(stream_id=info.stream_id, app=info.app)
         log.info("joining stream", meeting_id=info.meeting_id)
         route = self._open_route(info, app)
@@ -182,11 +142,33 @@ class StreamManager:
         route.offer(StreamEnd(None, "LOST", sentence, end_ms))
         await self._journal.stream_ended(info.stream_id, end_ms, None, "LOST", sentence)
 
+    async def continued(self, stream_id: str, *, by: str, server_urls: Sequence[str], app: AppConfig) -> bool:
+        """Tell a living stream of ours that Zoom goes on with it as the stream `by`; False when there is none."""
+        stream = self._roster.get(stream_id)
+        if stream is None:
+            return False
+        signature = handshake_signature(
+            client_id=app.client_id,
+            client_secret=app.client_secret.reveal(),
+            uuid=stream.info.meeting_uuid,
+            stream_id=by,
+        )
+        told = self._tell(
+            stream.zoom_id, lambda machine, now: machine.continued(by, signature, server_urls, now)
+        )
+        if told:
+            self._roster.rename(stream, by)
+            stream.info = msgspec.structs.replace(stream.info, zoom_id=by)
+            await self._journal_start(stream)
+        return told
+
     async def again(self, stream_id: str, server_urls: Sequence[str]) -> bool:
         """Tell a living stream that its start webhook came again; False when there is none."""
         told = self._tell(stream_id, lambda machine, now: machine.started_again(server_urls, now))
         if told:
-            await self._journal_start(self._streams[stream_id])
+            stream = self.announced(stream_id)
+            assert stream is not None
+            await self._journal_start(stream)
         return told
 
     def interrupted(self, stream_id: str, server_urls: Sequence[str]) -> bool:
@@ -195,8 +177,8 @@ class StreamManager:
 
     async def stopped(self, stream_id: str, reason: int | None, at_ms: int) -> bool:
         """Tell a stream that Zoom stopped it; a stream that is over learns the reason. False: nobody's stream."""
-        stream = self._streams.get(stream_id)
-        if stream is None:
+        stream = self.announced(stream_id)
+        if stream is None or stream.zoom_id != stream_id:
             return False
         if not stream.ended:
             self._tell(stream_id, lambda machine, now: machine.stopped(reason, at_ms, now))
@@ -205,30 +187,34 @@ class StreamManager:
         return True
 
     def get(self, stream_id: str) -> Stream | None:
-        return self._streams.get(stream_id)
+        """Return a stream by our own id of it."""
+        return self._roster.get(stream_id)
+
+    def announced(self, zoom_id: str) -> Stream | None:
+        """Return the stream that Zoom calls so, or called so before it went on under another id."""
+        return self._roster.announced(zoom_id)
+
+    def silent_twin(self, info: StreamInfo) -> Stream | None:
+        """Return the living stream that a new one may be the continuation of; see Roster."""
+        return self._roster.silent_twin(info, self._clock.monotonic())
 
     @property
     def streams(self) -> list[Stream]:
         """Living and lately ended streams, the newest last."""
-        return list(self._streams.values())
+        return self._roster.all()
 
     @property
     def living(self) -> int:
-        return sum(1 for stream in self._streams.values() if not stream.ended)
+        return sum(1 for stream in self.streams if not stream.ended)
 
     def totals(self) -> Totals:
         """Sum up all streams since the start, living, remembered and forgotten."""
         sums = copy.deepcopy(self._totals)
-        for stream in self._streams.values():
+        for stream in self.streams:
             sums.add(stream.machine.counters, stream.activity)
         return sums
 
     # Inside
-
-    def _keep(self, info: StreamInfo, machine: StreamMachine) -> Stream:
-        stream = Stream(info, machine, since_ms=self._clock.wall_ms())
-        self._streams[info.stream_id] = stream
-        return stream
 
     async def _journal_start(self, stream: Stream) -> None:
         """Note where the stream is served from. A journal that cannot be written does not cost the meeting."""
@@ -242,8 +228,8 @@ class StreamManager:
             )
 
     def _tell(self, stream_id: str, change: Callable[[StreamMachine, float], Sequence[Action]]) -> bool:
-        stream = self._streams.get(stream_id)
-        if stream is None or stream.driver is None or stream.ended:
+        stream = self.announced(stream_id)
+        if stream is None or stream.zoom_id != stream_id or stream.driver is None or stream.ended:
             return False
         machine = stream.machine
         stream.driver.tell(lambda now: change(machine, now))
@@ -302,10 +288,17 @@ class StreamManager:
             sentence = self._explain.medium(MediaKind(details["media"]), details["status"], details["cause"])
             stream.notes.append(sentence)
             log.warning("medium refused", media=details["media"], why=sentence)
-        elif event.name in ("stream_joined", "socket_lost", "session_paused", "session_resumed"):
+        elif event.name in (
+            "stream_joined",
+            "socket_lost",
+            "session_paused",
+            "session_resumed",
+            "media_changed",
+        ):
             log.info(event.name.replace("_", " "), **event.details)
 
     async def _refine(self, stream: Stream, reason: int, at_ms: int) -> None:
+        stream.stopped_late = True
         outcome = stream.machine.outcome
         if outcome is not None and outcome.reason == reason:
             return
@@ -325,9 +318,7 @@ class StreamManager:
             self._log.error("the journal cannot be written", error=str(error))
 
     def _forget_oldest(self) -> None:
-        ended = [stream_id for stream_id, stream in self._streams.items() if stream.ended]
-        for stream_id in ended[:-ENDED_KEPT]:
-            stream = self._streams.pop(stream_id)
+        for stream in self._roster.forget_oldest():
             self._totals.add(stream.machine.counters, stream.activity)
 
 
@@ -336,8 +327,18 @@ def _request(app: AppConfig, kinds: frozenset[MediaKind]) -> MediaRequest:
     return MediaRequest(
         kinds=kinds,
         per_participant=wanted.audio == "per_participant",
+        audio_codec=wanted.audio_codec,
+        audio_channels=wanted.audio_channels,
         sample_rate=wanted.sample_rate,
         send_rate_ms=wanted.send_rate_ms,
+        video=wanted.video,
+        video_participant=wanted.video_participant,
+        video_codec=wanted.video_codec,
+        video_resolution=wanted.video_resolution,
+        video_fps=wanted.video_fps,
+        share_codec=wanted.share_codec,
+        share_resolution=wanted.share_resolution,
+        share_fps=wanted.share_fps,
         language=wanted.language,
         detect_language=wanted.detect_language,
     )

@@ -21,8 +21,8 @@ from picows import (
 from rtmsd import __version__
 from rtmsd.streams.gathering import Gathering
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""PNG frames of a shared 1440p screen take several MB (protocol.md §8)."""
+MAX_MESSAGE_BYTES = 24 * 1024 * 1024
+"""PNG frames of a shared 1440p screen take several MB (protocol.md §8): room for 16 MiB, which base64 makes 21.4."""
 
 HANDSHAKE_SECS = 10.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -46,11 +47,23 @@ class Histogram:
         self.total += value
 
 
+@dataclass(frozen=True)
+class Warned:
+    """Something that Zoom told of an app, at our time `at_ms`, and that somebody should look at."""
+
+    app: str
+    event: str
+    event_ts: int
+    sentence: str
+    at_ms: int
+
+
 @dataclass
 class WebhookCounters:
     """How many webhooks had which result, by (event, result); and the last one that was refused.
 
-    Results: taken, duplicate, ignored (an event that rtmsd has no use for), validated, and the keys of REFUSALS.
+    Results: taken, duplicate, noted (an `rtms.*` event), ignored (an event that rtmsd has no use for), validated, and
+    the keys of REFUSALS.
     """
 
     results: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -61,6 +74,8 @@ class WebhookCounters:
     """Our clock less Zoom's, at the last webhook that was verified."""
     ack_secs: Histogram = field(default_factory=lambda: Histogram(ACK_BOUNDS_SECS))
     """From a webhook's last byte to its answer."""
+    warned: deque[Warned] = field(default_factory=lambda: deque(maxlen=20))
+    """The latest warnings of Zoom's, the newest last."""
 
     def count(self, event: str, result: str) -> None:
         self.results[event, result] = self.results.get((event, result), 0) + 1

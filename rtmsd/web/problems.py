@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rtmsd.web.counters import REFUSALS, WebhookCounters
+from rtmsd.web.counters import REFUSALS, Warned, WebhookCounters
 from rtmsd.web.health import Check
 from rtmsd.web.status import LIVING, SinkStatus, StreamStatus
 
@@ -54,7 +54,9 @@ def problems(
     found = [Problem(check.name, check.sentence) for check in checks if not check.ok]
     found += _of_webhooks(webhooks, now_ms)
     found += _of_sinks(sinks)
-    found += _of_streams(streams, now_ms)
+    worked = _worked(streams)
+    found += _of_warnings(webhooks.warned, worked, now_ms)
+    found += _of_streams(streams, worked, now_ms)
     lately = [one for one in found if not one.now and now_ms - (one.at_ms or 0) < _LATELY_MS]
     return [one for one in found if one.now], sorted(lately, key=lambda one: -(one.at_ms or 0))
 
@@ -75,11 +77,22 @@ def _of_sinks(sinks: Sequence[SinkStatus]) -> Iterator[Problem]:
             yield Problem(f"Sink {sink.name}", sink.sentence, f"sink-{sink.name}", at_ms, sink.problem)
 
 
-def _of_streams(streams: Sequence[StreamStatus], now_ms: int) -> Iterator[Problem]:
-    worked: dict[str, int] = {}  # by app, when the latest stream began that had no fault of its own
+def _worked(streams: Sequence[StreamStatus]) -> dict[str, int]:
+    """Return, by app, when the latest stream began that had no fault of its own."""
+    worked: dict[str, int] = {}
     for stream in streams:
         if stream.state not in ("joining", "failed", "ignored"):
             worked[stream.app] = max(worked.get(stream.app, 0), stream.started_ms)
+    return worked
+
+
+def _of_warnings(warned: Iterable[Warned], worked: dict[str, int], now_ms: int) -> Iterator[Problem]:
+    for one in warned:
+        now = now_ms - one.at_ms < _NOW_MS and worked.get(one.app, 0) <= one.at_ms
+        yield Problem(f"Zoom account ({one.app})", one.sentence, "webhooks", one.at_ms, now)
+
+
+def _of_streams(streams: Sequence[StreamStatus], worked: dict[str, int], now_ms: int) -> Iterator[Problem]:
     for stream in streams:
         if not stream.problem:
             continue

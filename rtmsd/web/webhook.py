@@ -10,6 +10,7 @@ import orjson
 import structlog
 from aiohttp import web
 
+from rtmsd.diagnosis.notices import explain_notice
 from rtmsd.errors import JournalError
 from rtmsd.protocol.webhook import (
     BadWebhook,
@@ -22,7 +23,7 @@ from rtmsd.protocol.webhook import (
     verify,
 )
 from rtmsd.runtime.clock import Clock
-from rtmsd.web.counters import REFUSALS, WebhookCounters
+from rtmsd.web.counters import REFUSALS, Warned, WebhookCounters
 from rtmsd.web.middleware import errors_told, sign_as_rtmsd
 
 MAX_BODY_BYTES = 64 * 1024
@@ -35,12 +36,13 @@ _VALIDATIONS_PER_SEC = 50.0
 
 _REPORT_EVERY_SECS = 10.0
 
-# Events that say why a meeting is not recorded (protocol.md §2.5.5).
-_ALARMS = {
-    "rtms.concurrency_near_limit": "the account is near its limit of streams at once",
-    "rtms.concurrency_limited": "the account is at its limit of streams at once: this meeting is not recorded",
-    "rtms.start_failed": "Zoom could not start a stream",
-}
+# Events that are counted by their name (protocol.md §2.5.5).
+_NOTICES = (
+    "rtms.concurrency_near_limit",
+    "rtms.concurrency_limited",
+    "rtms.start_failed",
+    "rtms.request_status",
+)
 
 
 class _Taken(Protocol):
@@ -170,6 +172,8 @@ class _Endpoint:
             return web.Response(status=400)
         if event.kind == "validation":
             return self._signed_validation(event, body, headers, verdict.app)
+        if event.kind == "notice":
+            return self._notice(event, verdict.app)
         if event.kind == "other":
             return self._other(event, verdict.app)
         return await self._take(request, event, body, verdict.app)
@@ -213,12 +217,26 @@ class _Endpoint:
     async def _act(self, taken_id: int, app: str, event: WebhookEvent) -> None:
         await self._on_event(taken_id, app, event)
 
-    def _other(self, event: WebhookEvent, app: str) -> web.Response:
-        self._counters.count(event.event if event.event in _ALARMS else "other", "ignored")
-        if alarm := _ALARMS.get(event.event):
-            self._log.warning(alarm, app=app, webhook=event.event)
+    def _notice(self, event: WebhookEvent, app: str) -> web.Response:
+        """Say what Zoom says; what is a problem stands on the status page, once for each event (§2.5.5)."""
+        name = event.event if event.event in _NOTICES else "rtms.other"
+        known = (app, event.event, event.event_ts)
+        if any(known == (one.app, one.event, one.event_ts) for one in self._counters.warned):
+            self._counters.count(name, "duplicate")
+            return web.Response(status=200)
+        self._counters.count(name, "noted")
+        notice = explain_notice(event.event, uuid=event.uuid, said=event.said)
+        if notice.problem:
+            now_ms = self._clock.wall_ms()
+            self._counters.warned.append(Warned(*known, notice.sentence, now_ms))
+            self._log.warning(notice.sentence, app=app, webhook=event.event)
         else:
-            self._log.info("webhook ignored: rtmsd has no use for this event", app=app, webhook=event.event)
+            self._log.info(notice.sentence, app=app, webhook=event.event)
+        return web.Response(status=200)
+
+    def _other(self, event: WebhookEvent, app: str) -> web.Response:
+        self._counters.count("other", "ignored")
+        self._log.info("webhook ignored: rtmsd has no use for this event", app=app, webhook=event.event)
         return web.Response(status=200)
 
     def _signed_validation(

@@ -69,7 +69,7 @@ def test_every_option_and_default() -> None:
     documented = {key: document.pop(key) for key in TOP}
     for table, keys in document.items():
         for key, value in (keys[0] if isinstance(keys, list) else keys).items():
-            if key in ("only", "media"):
+            if key in ("only", "media") and isinstance(value, dict):
                 documented.update({f"{table}.{key}.{name}": inner for name, inner in value.items()})
             else:
                 documented[f"{table}.{key}"] = value

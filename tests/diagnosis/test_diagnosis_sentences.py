@@ -18,7 +18,7 @@ OUTCOMES = (
     "lost",
     "left",
     "bad_url",
-    "silent_end",
+    "ended_unknown",
 )
 
 
@@ -91,7 +91,7 @@ def test_credentials() -> None:
 
 def test_a_reason_of_zoom_beats_what_we_saw() -> None:
     """When the sockets just closed and Zoom's reason came, the reason is told."""
-    assert "(stop reason 23)" in end("silent_end", reason=23)
+    assert "(stop reason 23)" in end("ended_unknown", reason=23)
     assert "(stop reason 18)" in end("refused", reason=18)
 
 
@@ -101,5 +101,6 @@ def test_media() -> None:
     assert "meeting:read:meeting_screenshare" in explain_medium("share", None, "Zoom offered no server")
     assert "meeting:read:meeting_transcript " in explain_medium("transcript", None, "")
     assert "status 24" in explain_medium("audio", 24, "")
+    assert "scope" not in explain_medium("audio", None, "not regained within 65 s")
     assert "[apps.media]" in explain_medium("audio", 24, "")
     assert "Zoom offered no server" in explain_medium("share", None, "Zoom offered no server.")

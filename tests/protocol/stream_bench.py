@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import msgspec
 
 from rtmsd.frames import AudioFrame, Event, Gap, Item, MediaKind, StreamInfo
 from rtmsd.protocol.actions import (
@@ -45,16 +47,18 @@ class Bench:
         kinds: frozenset[MediaKind] = BOTH,
         urls: Sequence[str] = (HOST,),
         resumed_ms: int | None = None,
+        product: str = "meeting",
+        backoff: Callable[[], Iterator[float]] | None = None,
     ) -> None:
         self.now = 1000.0
         self.machine = StreamMachine(
-            info=INFO,
+            info=msgspec.structs.replace(INFO, product=product),
             server_urls=urls,
             client_id="demo_client_id",
             client_secret="demo_client_secret",
             request=MediaRequest(kinds=kinds),
             allowed_hosts=("*.zoom.us",),
-            backoff=lambda: itertools.chain([0.5, 1.0, 2.0, 4.0, 8.0], itertools.repeat(15.0)),
+            backoff=backoff or (lambda: itertools.chain([0.5, 1.0, 2.0, 4.0, 8.0], itertools.repeat(15.0))),
             wall_offset=WALL_MS / 1000 - 1000.0,
             resumed_ms=resumed_ms,
         )

@@ -311,7 +311,7 @@ def test_lost_signaling_reopens_everything() -> None:
     bench.join()
     bench.closed("signaling")
     bench.later(LINGER_SECS)
-    assert not bench.live
+    assert set(bench.live) <= {"signaling"}
     bench.later(0.2)
     bench.greet()
     assert bench.sent_types() == [1, 7, 5, 1, 7, 5]
@@ -366,6 +366,7 @@ def test_what_is_not_replayed_is_a_gap() -> None:
     bench.opened("audio")
     bench.receive("audio", {"msg_type": 4, "status_code": 0})
     back = bench.wall_ms
+    bench.receive("signaling", {"msg_type": 8, "state": 1, "reason": 0})
     bench.later(5.0)
     assert bench.gaps() == [Gap("socket_down", lost - 100, back - 100, MediaKind.AUDIO)]
 
@@ -512,8 +513,8 @@ def test_a_repeated_start_is_a_duplicate_or_a_move() -> None:
             "malformed_audio_partial_sample",
         ),
         (b'{"msg_type":14,"content":{"user_id":1,"data":"AAA="}}', "malformed_audio_without_user_or_time"),
-        (b'{"msg_type":14,"content":{"user_id":"x","timestamp":5,"data":"AAA="}}', "malformed_message_14"),
-        (b'{"msg_type":14,"content":{"user_id":1,"timestamp":1e300,"data":"AAA="}}', "malformed_message_14"),
+        (b'{"msg_type":14,"content":{"user_id":"x","timestamp":5,"data":"AAA="}}', "salvaged_message_14"),
+        (b'{"msg_type":14,"content":{"user_id":1,"timestamp":1e300,"data":"AAA="}}', "salvaged_message_14"),
         (
             b'{"msg_type":14,"content":{"user_id":1,"timestamp":99999999999999999999,"data":"AAA="}}',
             "malformed_audio_without_user_or_time",
@@ -611,12 +612,12 @@ def test_what_the_server_closed_for_good_ends_without_a_reason() -> None:
     bench = Bench()
     bench.join()
     bench.closed("signaling", 1000)
-    for _ in range(20):
+    for _ in range(25):
         bench.later(4.0)
         if "signaling" in bench.live:
             bench.opened("signaling")
             bench.closed("signaling", 1000)
-    assert bench.finished is not None and bench.finished.outcome == "silent_end"
+    assert bench.finished is not None and bench.finished.outcome == "ended_unknown"
 
 
 @pytest.mark.parametrize(
@@ -638,19 +639,15 @@ def test_zooms_word_that_media_is_interrupted_replaces_silent_sockets(message: d
     assert bench.live["audio"] != audio and bench.live["transcript"] == transcript
 
 
-def test_a_medium_that_comes_very_late_leaves_a_gap() -> None:
-    """From the start to its coming, less what Zoom keeps of audio."""
+def test_a_medium_that_comes_late_leaves_a_gap() -> None:
+    """From the start to its coming; of audio Zoom keeps the last minute."""
     bench = Bench()
     bench.start()
     bench.opened("signaling")
     bench.receive("signaling", {"msg_type": 2, "status_code": 0, "media_server": {"server_urls": URLS}})
     bench.opened("audio")
     bench.receive("audio", {"msg_type": 4, "status_code": 0})
-    for _ in range(30):
-        bench.later(10.0)
-        bench.receive("signaling", {"msg_type": 12, "sequence": 1, "timestamp": 1})
-        bench.receive("audio", {"msg_type": 12, "sequence": 1, "timestamp": 1})
-    while "transcript" not in bench.live:
+    while bench.now < 1040.0 or "transcript" not in bench.live:
         bench.later(1.0)
     bench.opened("transcript")
     bench.receive("transcript", {"msg_type": 4, "status_code": 0})
@@ -689,12 +686,12 @@ def test_a_meeting_that_ended_while_we_were_down_is_not_blamed_on_credentials() 
     """A resumed stream was joined before: a Close before the answer means that it is over."""
     bench = Bench(resumed_ms=WALL_MS - 5000)
     bench.start()
-    for _ in range(20):
+    for _ in range(25):
         if "signaling" in bench.live:
             bench.opened("signaling")
             bench.closed("signaling", 1000)
         bench.later(4.0)
-    assert bench.finished is not None and bench.finished.outcome == "silent_end"
+    assert bench.finished is not None and bench.finished.outcome == "ended_unknown"
 
 
 def test_a_move_forgives_what_the_old_server_did() -> None:

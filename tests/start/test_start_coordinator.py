@@ -15,12 +15,13 @@ import pytest
 from rtmsd.config import AppConfig, Secret
 from rtmsd.errors import JournalError
 from rtmsd.frames import Item, MediaKind, StreamInfo
-from rtmsd.protocol.actions import Finished
+from rtmsd.protocol.actions import Action, Finished
 from rtmsd.protocol.webhook import WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.coordinator import Coordinator
 from rtmsd.state.journal import Journal
-from rtmsd.streams.manager import Explanation, StreamManager
+from rtmsd.streams.manager import StreamManager
+from rtmsd.streams.roster import Explanation
 from rtmsd.streams.transport import client_tls
 
 
@@ -81,20 +82,46 @@ class Scene:
         return self.routes.setdefault(info.stream_id, Route())
 
     async def tell(
-        self, kind: str, *, of: str = "notes", urls: str = "wss://127.0.0.1:9/a", reason: int = 6
+        self,
+        kind: str,
+        *,
+        of: str = "notes",
+        urls: str = "wss://127.0.0.1:9/a",
+        reason: int = 6,
+        stream: str = "s1",
+        operator: str = "ann",
     ) -> None:
         event_ts = self.clock.wall_ms() + next(self._ids)
-        payload = {"rtms_stream_id": "s1", "meeting_uuid": "u1", "server_urls": urls, "stop_reason": reason}
+        payload = {
+            "rtms_stream_id": stream,
+            "meeting_uuid": "u1",
+            "operator_id": operator,
+            "server_urls": urls,
+            "stop_reason": reason,
+        }
         body = orjson.dumps({"event": f"meeting.rtms_{kind}", "event_ts": event_ts, "payload": payload})
         event = parse(body)
         assert isinstance(event, WebhookEvent)
         taken = await self.journal.take_webhook(
-            app=of, event=event.event, event_ts=event_ts, stream_id="s1", body=body, received_ms=event_ts
+            app=of, event=event.event, event_ts=event_ts, stream_id=stream, body=body, received_ms=event_ts
         )
         await self.coordinator.handle(taken.id, of, event)
 
-    async def notes(self) -> Sequence[str]:
-        return [note for _, _, note in await self.journal.notes("s1")]
+    async def notes(self, stream: str = "s1") -> Sequence[str]:
+        return [note for _, _, note in await self.journal.notes(stream)]
+
+    async def lose(self, stream_id: str) -> None:
+        """Have a stream given up by rtmsd, not by Zoom."""
+        stream = self.streams.get(stream_id)
+        assert stream is not None and stream.driver is not None
+
+        def give_up(now: float) -> Sequence[Action]:
+            stream.machine._finish("lost", now)
+            return stream.machine._done(now)
+
+        stream.driver.tell(give_up)
+        while not stream.ended:
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -167,3 +194,91 @@ async def test_stops_of_unknown_streams_say_so(tmp_path: Path) -> None:
         await one.tell("stopped")
         await one.tell("interrupted")
         assert await one.notes() == ["The stream is not one of ours."] * 2
+
+
+async def test_a_new_id_of_a_silent_stream_continues_its_recording(tmp_path: Path) -> None:
+    """Same app, meeting and user, and nobody is heard of the old one: one recording, and the journal knows both ids."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        await one.tell("started", stream="s2", urls="wss://127.0.0.1:9/b")
+        [stream] = one.streams.streams
+        assert (stream.info.stream_id, stream.zoom_id) == ("s1", "s2")
+        [row] = await one.journal.streams_alive()
+        assert (row.info.stream_id, row.info.zoom_id) == ("s1", "s2")
+        assert row.server_urls == ("wss://127.0.0.1:9/b",) and list(one.routes) == ["s1"]
+        assert "goes on with the stream s1" in (await one.notes("s2"))[0]
+
+
+async def test_the_end_of_a_former_id_is_not_the_streams_end(tmp_path: Path) -> None:
+    """Webhooks count under the id by which Zoom goes on; those of the old one are only noted."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        await one.tell("started", stream="s2", urls="wss://127.0.0.1:9/b")
+        await one.tell("stopped", reason=12)
+        [stream] = one.streams.streams
+        assert not stream.ended and "goes on as s2" in (await one.notes())[-1]
+        await one.tell("interrupted", urls="wss://127.0.0.1:9/old")
+        await one.tell("started", urls="wss://127.0.0.1:9/b", operator="bob")
+        assert stream.server_urls == ("wss://127.0.0.1:9/b",) and stream.zoom_id == "s2"
+        await one.tell("stopped", stream="s2", reason=6)
+        while not stream.ended:
+            await asyncio.sleep(0.01)
+        assert stream.explanation is not None and stream.explanation.sentence == "ended 6"
+
+
+@pytest.mark.parametrize("operator", ["bob", ""])
+async def test_another_users_stream_is_another_stream(tmp_path: Path, operator: str) -> None:
+    """Two users of an app in one meeting have a stream each, whatever became of the first; so has nobody in particular."""
+    async with scene(tmp_path) as one:
+        await one.tell("started", operator=operator and "ann")
+        await one.tell("started", stream="s2", operator=operator)
+        assert [stream.info.stream_id for stream in one.streams.streams] == ["s1", "s2"]
+
+
+async def test_a_stream_that_was_given_up_is_joined_again(tmp_path: Path) -> None:
+    """Its recording is closed: what Zoom sends now goes into another, and Zoom's id leads to the newest."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        await one.lose("s1")
+        await one.tell("started")
+        assert list(one.routes) == ["s1", "s1-2"]
+        stream = one.streams.announced("s1")
+        assert stream is not None and (stream.info.stream_id, stream.zoom_id) == ("s1-2", "s1")
+        await one.lose("s1-2")
+        await one.tell("started")
+        assert list(one.routes) == ["s1", "s1-2", "s1-3"]
+        await one.lose("s1-3")
+        await one.tell("stopped")  # late, and yet Zoom's word
+        await one.tell("started")
+        assert list(one.routes) == ["s1", "s1-2", "s1-3"]
+
+
+async def test_after_a_restart_both_ids_are_known(tmp_path: Path) -> None:
+    """The stream is resumed under the id by which Zoom knows it, into its recording; one that was given up gets another."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        await one.tell("started", stream="s2", urls="wss://127.0.0.1:9/b")
+        await one.tell("started", stream="s3", operator="bob")
+        await one.lose("s3")
+    async with scene(tmp_path) as one:
+        await one.coordinator.catch_up()
+        [stream] = one.streams.streams
+        assert (stream.info.stream_id, stream.zoom_id) == ("s1", "s2")
+        assert one.streams.announced("s2") is stream
+        await one.tell("started", stream="s3", operator="bob")
+        assert list(one.routes) == ["s1", "s3-2"]
+
+
+async def test_a_stream_that_zoom_ended_is_not_joined_again(tmp_path: Path) -> None:
+    """Not by this daemon, and not by the next."""
+    async with scene(tmp_path) as one:
+        await one.tell("started")
+        await one.tell("stopped")
+        while not ((stream := one.streams.get("s1")) and stream.ended):
+            await asyncio.sleep(0.01)
+        await one.tell("started")
+        assert list(one.routes) == ["s1"]
+    async with scene(tmp_path) as one:
+        await one.coordinator.catch_up()
+        await one.tell("started")
+        assert not one.routes

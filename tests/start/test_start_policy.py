@@ -113,3 +113,11 @@ def test_a_known_stream_without_address() -> None:
     """When a repeat names no address, the known one is used if it is needed."""
     assert decided(event(server_urls=""), known(alive=False)) == Join((URL,))
     assert isinstance(decided(event(server_urls=""), known(alive=True)), Ignore)
+
+
+def test_a_stream_that_was_given_up() -> None:
+    """Zoom announces it again: it is joined as if it were new, and not when the announcement is old."""
+    lost = KnownStream(alive=False, ended=True, given_up=True, server_urls=(URL,))
+    assert decided(event(), lost) == Join((URL,))
+    assert isinstance(decided(event(event_ts=NOW - 300_000), lost), Ignore)
+    assert isinstance(decided(event(server_urls=""), lost), Ignore)

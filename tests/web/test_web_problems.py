@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from page_source import DISK, FAILED, LIVE, NOW_MS, Source, page
 
-from rtmsd.web.counters import WebhookCounters
+from rtmsd.web.counters import Warned, WebhookCounters
 from rtmsd.web.problems import problems
 from rtmsd.web.status import SinkStatus, StreamStatus
 
@@ -67,6 +67,26 @@ def test_a_stream_that_failed(streams: list[StreamStatus], now: int, lately: int
     """It is a problem until a later stream of the same app has worked, for an hour at most; a gap that is over was one."""
     found = problems([], streams, [], WebhookCounters(), now_ms=NOW_MS)
     assert [len(one) for one in found] == [now, lately]
+
+
+@pytest.mark.parametrize(
+    ("streams", "age_ms", "now", "lately"),
+    [
+        ([], 1000, 1, 0),
+        ([], 2 * HOUR_MS, 0, 1),
+        ([], 25 * HOUR_MS, 0, 0),
+        ([replace(LIVE, started_ms=NOW_MS)], 1000, 0, 1),
+        ([replace(LIVE, started_ms=NOW_MS, app="other")], 1000, 1, 0),
+    ],
+)
+def test_a_warning_of_zooms(streams: list[StreamStatus], age_ms: int, now: int, lately: int) -> None:
+    """It is a problem for an hour, unless a stream of the app has worked since; then for a day it was one."""
+    warned = Warned("notes", "rtms.concurrency_limited", 5, "The account is at its limit.", NOW_MS - age_ms)
+    counters = WebhookCounters()
+    counters.warned.append(warned)
+    found = problems([], streams, [], counters, now_ms=NOW_MS)
+    assert [len(one) for one in found] == [now, lately]
+    assert all(one.sentence == warned.sentence for side in found for one in side)
 
 
 async def test_what_is_over_has_its_age() -> None:

@@ -205,12 +205,29 @@ async def test_other_events(tmp_path: Path) -> None:
     """An event that rtmsd has no use for is 200 and counted; those that explain a missing meeting are warnings."""
     with capture_logs() as logs:
         async with endpoint(tmp_path) as one:
-            for event in ("meeting.started", "rtms.concurrency_limited", "session.rtms_started"):
+            for event in ("meeting.started", "rtms.concurrency_limited", "session.started"):
                 body = started(event=event)
                 assert (await one.post(body, headers=signed(body)))[0] == 200
-    assert one.counters.results == {("other", "ignored"): 2, ("rtms.concurrency_limited", "ignored"): 1}
+    assert one.counters.results == {("other", "ignored"): 2, ("rtms.concurrency_limited", "noted"): 1}
     assert [line["log_level"] for line in logs] == ["info", "warning", "info"]
     assert one.acted == []
+
+
+async def test_a_warning_of_zooms_is_told_once(tmp_path: Path) -> None:
+    """An event comes once for each subscription; on the status page it stands once, with what Zoom said."""
+    fields = {"concurrency_number": 2000, "id_field": {"session_id": "s-42"}, "operator_name": "Ann"}
+    body = msgspec.json.encode({"event": "rtms.concurrency_limited", "event_ts": 7, "payload": fields})
+    status = msgspec.json.encode(
+        {"event": "rtms.request_status", "event_ts": 8, "payload": {"status": "sent"}}
+    )
+    with capture_logs() as logs:
+        async with endpoint(tmp_path) as one:
+            for sent in (body, body, status):
+                assert (await one.post(sent, headers=signed(sent)))[0] == 200
+    [warned] = one.counters.warned
+    assert "2000 streams" in warned.sentence and "s-42" in warned.sentence and "Ann" not in warned.sentence
+    assert [line["log_level"] for line in logs] == ["warning", "info"]
+    assert "status sent" in logs[1]["event"]
 
 
 async def test_full_disk(tmp_path: Path) -> None:
