@@ -2,7 +2,6 @@
 
 from rtmsd.simulator.actions import (
     Action,
-    Chats,
     Drops,
     Ends,
     FallsSilent,
@@ -16,22 +15,39 @@ from rtmsd.simulator.actions import (
     Unmutes,
 )
 from rtmsd.simulator.admission import Timings
+from rtmsd.simulator.audio_codecs import AudioParams
 from rtmsd.simulator.command import run_sim
 from rtmsd.simulator.connection import Received
 from rtmsd.simulator.meeting import Meeting, Person, default_meeting
+from rtmsd.simulator.person_actions import (
+    ChangesGroup,
+    Chats,
+    Corrects,
+    Holds,
+    Shares,
+    TurnsCamera,
+    VoiceEvent,
+)
+from rtmsd.simulator.products import PRODUCTS, Product
 from rtmsd.simulator.scenario import load_scenario
 from rtmsd.simulator.server import Simulator
 from rtmsd.simulator.speech import Sentence, load_sentences
-from rtmsd.simulator.truth import Change, Pause, Phrase, Span, Truth, Written
+from rtmsd.simulator.truth import Change, Pause, Phrase, Shown, Span, Truth, Written
+from rtmsd.simulator.truth_audio import sent_audio
 from rtmsd.simulator.truth_files import read_truth, write_truth
 
 __all__ = [
+    "PRODUCTS",
     "Action",
+    "AudioParams",
     "Change",
+    "ChangesGroup",
     "Chats",
+    "Corrects",
     "Drops",
     "Ends",
     "FallsSilent",
+    "Holds",
     "Joins",
     "Leaves",
     "Meeting",
@@ -41,20 +57,26 @@ __all__ = [
     "Person",
     "Phrase",
     "PostsWebhooks",
+    "Product",
     "Received",
     "Resumes",
     "Says",
     "Sentence",
+    "Shares",
+    "Shown",
     "Simulator",
     "Span",
     "Timings",
     "Truth",
+    "TurnsCamera",
     "Unmutes",
+    "VoiceEvent",
     "Written",
     "default_meeting",
     "load_scenario",
     "load_sentences",
     "read_truth",
     "run_sim",
+    "sent_audio",
     "write_truth",
 ]

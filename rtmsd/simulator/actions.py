@@ -9,10 +9,29 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rtmsd.protocol.codes import StopReason
+from rtmsd.simulator.fault_actions import (
+    Blackholes,
+    Delays,
+    Distorts,
+    FailsOver,
+    Refuses,
+    Replays,
+    SessionChanges,
+    SocketName,
+)
+from rtmsd.simulator.person_actions import (
+    ChangesGroup,
+    Chats,
+    Corrects,
+    Holds,
+    Shares,
+    TurnsCamera,
+    VoiceEvent,
+)
 from rtmsd.simulator.speech import Sentence
 
-SocketName = Literal["signaling", "audio", "transcript", "chat", "all"]
 DropHow = Literal["reset", "close", "eof"]
+WebhookName = Literal["all", "started", "interrupted", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -53,15 +72,6 @@ class Says:
 
 
 @dataclass(frozen=True)
-class Chats:
-    """Write to everyone; nobody reads it from outside, or during a pause."""
-
-    at_ms: int
-    user_id: int
-    text: str
-
-
-@dataclass(frozen=True)
 class Pauses:
     """Pause the session: sockets stay, nothing is heard."""
 
@@ -75,12 +85,16 @@ class Resumes:
 
 @dataclass(frozen=True)
 class Drops:
-    """Take a living socket away: by TCP reset, by a Close frame with `code`, or by the end of TLS without one."""
+    """Take a living socket away: by TCP reset, by a Close frame with `code`, or by the end of TLS without one.
+
+    For `seconds` after that, whoever comes back with such a socket is reset.
+    """
 
     at_ms: int
     socket: SocketName
     how: DropHow = "reset"
     code: int = 1000
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,19 +107,39 @@ class FallsSilent:
 
 @dataclass(frozen=True)
 class PostsWebhooks:
-    """From now on each webhook is sent `copies` times, `delay_secs` late."""
+    """From now on each webhook, or those of one kind, is sent `copies` times, `delay_secs` late."""
 
     at_ms: int
     copies: int = 1
     delay_secs: float = 0.0
+    event: WebhookName = "all"
 
 
 @dataclass(frozen=True)
 class Ends:
+    """End the stream. The stop webhook comes after it, or `webhook_early_secs` before it; without `in_band` nothing is
+    said on the sockets, which are only closed."""
+
     at_ms: int
     reason: int = StopReason.MEETING_ENDED
+    webhook_early_secs: float = 0.0
+    in_band: bool = True
 
 
-PersonAction = Joins | Leaves | Mutes | Unmutes | Says | Chats
-StreamAction = Pauses | Resumes | Drops | FallsSilent | PostsWebhooks | Ends
+PersonAction = (
+    Joins
+    | Leaves
+    | Mutes
+    | Unmutes
+    | Says
+    | TurnsCamera
+    | Shares
+    | Chats
+    | ChangesGroup
+    | Corrects
+    | Holds
+    | VoiceEvent
+)
+FaultAction = Distorts | Refuses | Delays | Blackholes | Replays | FailsOver | SessionChanges
+StreamAction = Pauses | Resumes | Drops | FallsSilent | PostsWebhooks | Ends | FaultAction
 Action = PersonAction | StreamAction

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtmsd.protocol.codes import StatusCode
 from rtmsd.protocol.signature import handshake_signature
+from rtmsd.simulator.behaviour import Behaviour
 from rtmsd.simulator.messages import Message
+from rtmsd.simulator.products import MEETING, Product
 
-_ID_KEYS = ("meeting_uuid", "webinar_uuid", "session_id", "engagement_id", "call_id")
+ID_KEYS = ("meeting_uuid", "webinar_uuid", "session_id", "engagement_id", "call_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,20 @@ class Timings:
     goodbye_secs: float = 2.0
     handshake_secs: float = 10.0
 
+    def behaving(self, behaviour: Behaviour, pace: float) -> Timings:
+        """Give the patience of a Zoom that behaves so, `pace` times as short; media time, and with it the buffer and
+        what is sent again, stays."""
+        signaling_secs = behaviour.signaling_window_secs or self.signaling_window_secs
+        media_secs = behaviour.media_window_secs or self.media_window_secs
+        return replace(
+            self,
+            connect_secs=self.connect_secs / pace,
+            keep_alive_secs=self.keep_alive_secs / pace,
+            signaling_window_secs=signaling_secs / pace,
+            media_window_secs=media_secs / pace,
+            refusal_secs=self.refusal_secs / pace,
+        )
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -38,12 +54,13 @@ class Identity:
     meeting_uuid: str
     stream_id: str
     session_id: str
+    product: Product = MEETING
 
     def judge(self, message: Message) -> StatusCode:
         """Check the credentials of a handshake. Any of the five id keys may carry the meeting's uuid."""
         if message.get("rtms_stream_id") != self.stream_id:
             return StatusCode.INVALID_RTMS_STREAM_ID
-        if self.meeting_uuid not in [message.get(key) for key in _ID_KEYS]:
+        if self.meeting_uuid not in [message.get(key) for key in ID_KEYS]:
             return StatusCode.INVALID_PAYLOAD
         expected = handshake_signature(
             client_id=self.client_id,

@@ -16,6 +16,7 @@ from rtmsd.simulator.meeting import DEFAULT_SECONDS, Meeting, default_meeting
 from rtmsd.simulator.scenario import load_scenario
 from rtmsd.simulator.server import Simulator
 from rtmsd.simulator.truth_files import write_truth
+from rtmsd.simulator.webhooks import WEBHOOK_PACE
 
 _HEAD_START_SECS = 0.5
 _MOST_MEETINGS = 1000
@@ -47,6 +48,7 @@ async def run_sim(
     if not 0 <= meetings <= _MOST_MEETINGS:
         raise SimulatorError(f"expected 0 to {_MOST_MEETINGS} meetings at once, got {meetings}")
     first = [_meeting(scenario, seconds, number) for number in range(max(meetings, 1))][:meetings]
+    pace = max((meeting.pace for meeting in first), default=1.0)
     numbers = itertools.count(meetings)
     printer = _Printer(out, json_lines=json_lines, sends=webhook is not None)
     tasks = asyncio.TaskGroup()
@@ -64,6 +66,7 @@ async def run_sim(
             on_webhook=printer.show if webhook is None else None,
             directory=directory,
             tell=printer.tell,
+            pace=pace if pace != 1 else WEBHOOK_PACE,
         ) as simulator,
         controlling(simulator, play=play_another) as control_url,
     ):

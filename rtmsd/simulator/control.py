@@ -11,11 +11,12 @@ import orjson
 from aiohttp import web
 
 from rtmsd.errors import SimulatorError
+from rtmsd.simulator.cast import Cast
 from rtmsd.simulator.play import Play
 from rtmsd.simulator.reading import Fields
 from rtmsd.simulator.server import Simulator
 from rtmsd.simulator.speech import load_sentences
-from rtmsd.simulator.vocabulary import Cast, read_action
+from rtmsd.simulator.vocabulary import read_action
 
 _LARGEST_ACTION = 64 * 1024
 
@@ -81,7 +82,9 @@ class _Control:
     def _act(self, fields: Fields, play: Play) -> None:
         meeting = play.meeting
         people = {person.name: person.user_id for person in meeting.people}
-        action = read_action(fields, Cast(people, self._sentences, meeting.media, meeting.seed), 0)
+        action = read_action(
+            fields, Cast(people, self._sentences, meeting.media, meeting.seed, meeting.product), 0
+        )
         if not fields.problems:
             assert action is not None
             play.do(action)

@@ -13,6 +13,7 @@ from aiohttp import web
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator.connection import Connection, Received
 from rtmsd.simulator.media import serve_media
+from rtmsd.simulator.media_socket import URL_KEYS
 from rtmsd.simulator.signaling import serve_signaling
 from rtmsd.simulator.stream import Stream
 
@@ -20,16 +21,17 @@ _BIGGEST_MESSAGE = 1 << 20
 
 
 class Gateway:
-    """Signaling at `/signaling`, media at `/media/…`, all of them on one port.
+    """Signaling at `/signaling`, media at `/media/…`, all of them on one port; those of the second server, which takes
+    a stream over when the first has died, below `/server1`, and so on.
 
-    `media_urls` is what signaling answers; `find` knows living streams by their id. `received` holds every message
+    `base_url` is where all this can be reached; `find` knows living streams by their id. `received` holds every message
     of every client, `connections` how many sockets were opened of each kind.
     """
 
     def __init__(
         self, *, find: Callable[[object], Stream | None], clock: Clock, handshake_secs: float, text: bool
     ) -> None:
-        self.media_urls: dict[str, str] = {}
+        self.base_url = ""
         self.received: list[Received] = []
         self.connections: Counter[str] = Counter()
         self._find = find
@@ -42,8 +44,9 @@ class Gateway:
     async def listening(self, address: tuple[str, int], tls: ssl.SSLContext) -> AsyncIterator[int]:
         """Listen; gives the port. Leaving drops every socket. Raises OSError when the address is taken."""
         app = web.Application()
-        app.router.add_get("/signaling", self._serve_signaling)
-        app.router.add_get("/media/{kind}", self._serve_media)
+        for server in ("", r"/server{server:[1-9]\d{0,3}}"):
+            app.router.add_get(server + "/signaling", self._serve_signaling)
+            app.router.add_get(server + "/media/{kind}", self._serve_media)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         try:
@@ -55,7 +58,16 @@ class Gateway:
 
     def abort_all(self) -> None:
         for connection in list(self._live):
-            connection.abort()
+            connection.cut()
+
+    def signaling_url(self, server: int) -> str:
+        return f"{self._at(server)}/signaling"
+
+    def media_urls(self, server: int) -> dict[str, str]:
+        return {name: f"{self._at(server)}/media/{name}" for name in (*URL_KEYS.values(), "all")}
+
+    def _at(self, server: int) -> str:
+        return f"{self.base_url}/server{server}" if server else self.base_url
 
     async def _serve_signaling(self, request: web.Request) -> web.WebSocketResponse:
         return await self._serve(
@@ -64,9 +76,9 @@ class Gateway:
             lambda connection: serve_signaling(
                 connection,
                 find=self._find,
-                server_urls=self.media_urls,
+                server_urls=self.media_urls(connection.server),
                 handshake_secs=self._handshake_secs,
-                now_ms=self._clock.wall_ms,
+                clock=self._clock,
             ),
         )
 
@@ -74,7 +86,9 @@ class Gateway:
         return await self._serve(
             request,
             request.match_info["kind"],
-            lambda connection: serve_media(connection, find=self._find, handshake_secs=self._handshake_secs),
+            lambda connection: serve_media(
+                connection, find=self._find, handshake_secs=self._handshake_secs, clock=self._clock
+            ),
         )
 
     async def _serve(
@@ -84,9 +98,13 @@ class Gateway:
         transport = request.transport
         if transport is None:  # gone already
             return websocket
-        await websocket.prepare(request)
+        try:
+            await websocket.prepare(request)
+        except ConnectionError:  # went meanwhile
+            return websocket
         connection = Connection(
             kind=kind,
+            server=int(request.match_info.get("server", 0)),
             websocket=websocket,
             transport=transport,
             text=self._text,

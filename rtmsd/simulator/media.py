@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from rtmsd.protocol.codes import MediaDataType, MessageType, StatusCode
+from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import messages
 from rtmsd.simulator.connection import Connection
+from rtmsd.simulator.handshakes import admitted, first_message
 from rtmsd.simulator.media_params import MediaParams, Refused, media_kinds, media_params
-from rtmsd.simulator.media_socket import MediaSocket
+from rtmsd.simulator.media_socket import URL_KEYS, MediaSocket
 from rtmsd.simulator.messages import Message
 from rtmsd.simulator.stream import Stream
 
 
 async def serve_media(
-    connection: Connection, *, find: Callable[[object], Stream | None], handshake_secs: float
+    connection: Connection,
+    *,
+    find: Callable[[object], Stream | None],
+    handshake_secs: float,
+    clock: Clock,
 ) -> None:
     """Serve one media socket until it is gone. `find` knows living streams by their id.
 
     Every media URL takes every granted kind; what decides is `media_type`. A wrong signature gets a bare Close.
     """
-    try:
-        async with asyncio.timeout(handshake_secs):
-            request = await connection.read()
-    except TimeoutError:
-        request = None
+    request = await first_message(connection, handshake_secs)
     if request is None:
         return
     stream = find(request.get("rtms_stream_id"))
+    if stream is not None and not await admitted(
+        connection, stream, _names(request, connection), respond=_refusal, clock=clock
+    ):
+        return
     try:
         kinds, params = _accept(request, stream)
     except Refused as refused:
-        if refused.status is StatusCode.INVALID_SIGNATURE and stream is not None:
-            stream.refused()
-        else:
-            connection.send(messages.data_response(refused.status, {}))
+        impostor = stream if refused.status is StatusCode.INVALID_SIGNATURE else None
+        if impostor is None or impostor.faults.behaviour.wrong_signature == "status":
+            connection.send(_refusal(refused.status))
+        if impostor is not None:
+            impostor.refused()
         return
     assert stream is not None
     connection.send(messages.data_response(StatusCode.STATUS_OK, params.confirmed()))
-    stream.media_opened(MediaSocket(connection, kinds, params))
+    by_channel = stream.identity.product.is_call_centre
+    stream.media_opened(MediaSocket(connection, kinds, params, by_channel=by_channel))
     try:
-        while await connection.read() is not None:
-            pass  # nothing but keep-alive answers is expected here, and `read` keeps those to itself
+        while (message := await connection.read()) is not None:
+            stream.heard_on_media(message)
     finally:
         stream.media_lost(connection)
+
+
+def _refusal(status: StatusCode) -> Message:
+    return messages.data_response(status, {})
+
+
+def _names(request: Message, connection: Connection) -> list[str]:
+    """What faults call a media socket: the kinds that it asks for."""
+    asked = request.get("media_type")
+    kinds = asked if isinstance(asked, int) else 0
+    everything = kinds & MediaDataType.ALL
+    return [name for kind, name in URL_KEYS.items() if kind & kinds or everything] or [connection.kind]
 
 
 def _accept(request: Message, stream: Stream | None) -> tuple[MediaDataType, MediaParams]:
@@ -71,4 +90,10 @@ def _accept(request: Message, stream: Stream | None) -> tuple[MediaDataType, Med
             if everything
             else StatusCode.DUPLICATE_MEDIA_DATA_CONNECTION
         )
-    return kinds, media_params(request.get("media_params"), kinds)
+    strictness = stream.faults.behaviour.media_params
+    try:
+        return kinds, media_params(request.get("media_params"), kinds, strictness)
+    except Refused:
+        if strictness != "lenient":
+            raise
+        return kinds, media_params(None, kinds)

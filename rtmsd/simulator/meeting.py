@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from rtmsd.errors import SimulatorError
 from rtmsd.protocol.codes import MediaDataType, StopReason
-from rtmsd.simulator.actions import Action, Chats, Joins, Leaves, Mutes, Says, StreamAction, Unmutes
+from rtmsd.simulator.actions import Action, Joins, Leaves, Mutes, Says, StreamAction, Unmutes
+from rtmsd.simulator.behaviour import DEFAULT_BEHAVIOUR, Behaviour
+from rtmsd.simulator.person_actions import Chats
+from rtmsd.simulator.products import MEETING, Product
 from rtmsd.simulator.speech import STEP_MS, Sentence, load_sentences
+
+Role = Literal["consumer", "agent"]
 
 TRANSCRIPT_LATEST_MS = 1500
 """A transcript comes at most this long after its phrase (protocol.md §5.6 measured 0.5–2.1 s)."""
@@ -17,16 +23,31 @@ TRANSCRIPT_LATEST_MS = 1500
 
 @dataclass(frozen=True)
 class Person:
+    """Somebody of the meeting. `language` (protocol.md §6.10) is what their transcripts are found to be in.
+
+    In a contact centre a person is a party of the call: `role` is "consumer" or "agent", and their sound is known by
+    `channel` alone.
+    """
+
     user_id: int
     name: str
+    language: int = 9
+    role: Role = "agent"
+
+    @property
+    def channel(self) -> str:
+        """The SIP channel's id. What Zoom's look like is not published."""
+        return f"sip-channel-{self.user_id:08x}"
 
 
 @dataclass(frozen=True)
 class Meeting:
     """A meeting to play. Times are multiples of 20 ms; people are outside and unmuted until the timeline says otherwise.
 
-    `media` is what Zoom grants of it; `seed` decides how late transcripts are. Raises SimulatorError when the timeline
-    cannot be played.
+    `media` is what Zoom grants of it; `seed` decides how late transcripts are; `nested` puts the payload of webhooks
+    into an `object`; `language_after_secs` is when Zoom begins to tell languages apart; `pace` makes its patience shorter
+    by that factor, without changing the meeting. Raises SimulatorError when the
+    timeline cannot be played.
     """
 
     people: tuple[Person, ...]
@@ -35,6 +56,11 @@ class Meeting:
     reason: int = StopReason.MEETING_ENDED
     media: MediaDataType = MediaDataType.AUDIO | MediaDataType.TRANSCRIPT
     seed: int = 1
+    product: Product = MEETING
+    nested: bool = False
+    language_after_secs: float = 30.0
+    behaviour: Behaviour = DEFAULT_BEHAVIOUR
+    pace: float = 1.0
 
     def __post_init__(self) -> None:
         known = {person.user_id for person in self.people}
@@ -51,12 +77,11 @@ class Meeting:
                 raise SimulatorError(
                     f"{action} is about nobody: the meeting has the user ids {sorted(known)}"
                 )
-            if isinstance(action, Chats) and MediaDataType.CHAT not in self.media:
-                raise SimulatorError(
-                    "there is a chat in the timeline, but chat is not among the media granted"
-                )
+            if (problem := self.product.problem(action, self.media)) is not None:
+                raise SimulatorError(problem)
         for user_id in known:
             self._check_speech(user_id)
+        self._check_chat(known)
 
     def cut(self, seconds: float) -> Meeting:
         """Give the same meeting, ended after so many seconds if it is longer."""
@@ -65,6 +90,20 @@ class Meeting:
             return self
         timeline = tuple(action for action in self.timeline if action.at_ms < ends_ms)
         return replace(self, timeline=timeline, ends_ms=ends_ms)
+
+    def _check_chat(self, known: Collection[int]) -> None:
+        labels = set()
+        for action in sorted(self.timeline, key=lambda action: action.at_ms):
+            if isinstance(action, Chats):
+                if action.of and action.of not in labels:
+                    raise SimulatorError(
+                        f'no earlier chat message is labelled "{action.of[:40]}"; write label = "{action.of[:40]}" at it'
+                    )
+                if action.to is not None and action.to not in known:
+                    raise SimulatorError(
+                        f"{action} is to nobody: the meeting has the user ids {sorted(known)}"
+                    )
+                labels.add(action.label)
 
     def _check_speech(self, user_id: int) -> None:
         phrases = [one for one in self.timeline if isinstance(one, Says) and one.user_id == user_id]
@@ -76,9 +115,12 @@ class Meeting:
                 )
 
 
+FIRST_USER_ID, USER_ID_STEP = 0x01000400, 1024
+
+
 def zoom_user_id(number: int) -> int:
     """Give the id of the person that came as the `number`th, from 0: Zoom counts in steps of 1024 (protocol.md §5.0)."""
-    return 0x01000400 + 1024 * number
+    return FIRST_USER_ID + USER_ID_STEP * number
 
 
 _ANN, _BO, _CY = (zoom_user_id(number) for number in range(3))

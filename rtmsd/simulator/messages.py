@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
-import pybase64
-
 from rtmsd.protocol.codes import (
-    ChatOperation,
-    ChatSessionType,
     EventType,
     MessageType,
     SessionState,
     StatusCode,
     StreamState,
 )
-from rtmsd.simulator.meeting import Person
-from rtmsd.simulator.sound import Packet
-from rtmsd.simulator.truth import Phrase, Written
 
 Message = dict[str, Any]  # JSON objects hold anything
 
@@ -114,7 +106,7 @@ def video_subscription_response(user_id: object, status: StatusCode, timestamp_m
         "msg_type": MessageType.VIDEO_SUBSCRIPTION_RESP,
         "user_id": user_id,
         "status_code": status,
-        "reason": reason_text(status),
+        "reason": reason_text(status) or "OK",
         "timestamp": timestamp_ms,
     }
 
@@ -123,66 +115,4 @@ def event(kind: EventType, timestamp_ms: int, **fields: object) -> Message:
     return {
         "msg_type": MessageType.EVENT_UPDATE,
         "event": {"event_type": kind, "timestamp": timestamp_ms, **fields},
-    }
-
-
-def people_event(kind: EventType, timestamp_ms: int, people: Iterable[Person]) -> Message:
-    """JOIN names people, LEAVE only counts their ids, both as objects; ACTIVE_SPEAKER_CHANGE is about one."""
-    if kind is EventType.ACTIVE_SPEAKER_CHANGE:
-        (person,) = people
-        return event(kind, timestamp_ms, user_id=person.user_id, user_name=person.name)
-    if kind is EventType.PARTICIPANT_LEAVE:
-        return event(kind, timestamp_ms, participants=[{"user_id": person.user_id} for person in people])
-    return event(
-        kind,
-        timestamp_ms,
-        participants=[{"user_id": person.user_id, "user_name": person.name} for person in people],
-    )
-
-
-def audio(packet: Packet) -> Message:
-    return {
-        "msg_type": MessageType.MEDIA_DATA_AUDIO,
-        "content": {
-            "user_id": packet.person.user_id,
-            "user_name": packet.person.name,
-            "data": pybase64.b64encode_as_string(packet.data),
-            "length": len(packet.data),
-            "timestamp": packet.timestamp_ms,
-        },
-    }
-
-
-def transcript(phrase: Phrase, name: str, language: int) -> Message:
-    return {
-        "msg_type": MessageType.MEDIA_DATA_TRANSCRIPT,
-        "content": {
-            "user_id": phrase.user_id,
-            "user_name": name,
-            "start_time": phrase.start_ms,
-            "end_time": phrase.end_ms,
-            "timestamp": phrase.start_ms,
-            "language": language,
-            "data": phrase.text,
-            "attribute": 1,
-        },
-    }
-
-
-def chat(written: Written, name: str) -> Message:
-    """Write a new message to everyone; its data is JSON within JSON (protocol.md §5.6)."""
-    data = {
-        "chat_session": {"type": ChatSessionType.EVERYONE},
-        "operation_type": ChatOperation.NEW,
-        "message_id": written.message_id,
-        "parent_message_id": "",
-        "sender": {"user_id": written.user_id, "user_name": name},
-        "receiver": None,
-        "text": written.text,
-        "files": [],
-        "delete_file_id_list": [],
-    }
-    return {
-        "msg_type": MessageType.MEDIA_DATA_CHAT,
-        "content": {"timestamp": written.timestamp_ms, "data": orjson.dumps(data).decode()},
     }

@@ -65,6 +65,13 @@ class Fields:
             return ""
         return value
 
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            self.problem(key, f"expected true or false, got {_got(value)}")
+            return default
+        return value
+
     def one_of(self, key: str, known: Iterable[str], default: str | None = None) -> str:
         """Take one of the known words; "" when it is none of them."""
         value = self._take(key, default)
@@ -78,6 +85,10 @@ class Fields:
             return []
         names = list(known)
         return [self._known_word(f"{key}[{index}]", one, names) for index, one in enumerate(value)]
+
+    def table(self, key: str) -> Fields:
+        """Take a table; a missing one is empty."""
+        return Fields(self._take(key, {}), path=self.at(key), problems=self.problems)
 
     def tables(self, key: str) -> list[Fields]:
         """Take an array of tables; a missing one is empty."""

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from rtmsd.errors import SimulatorError
-from rtmsd.protocol.codes import MediaDataType
+from rtmsd.protocol.codes import LANGUAGE_NUMBERS, MediaDataType
 from rtmsd.simulator.actions import Action
-from rtmsd.simulator.meeting import Meeting, Person, zoom_user_id
+from rtmsd.simulator.admission import ID_KEYS
+from rtmsd.simulator.behaviour_words import read_behaviour
+from rtmsd.simulator.cast import Cast
+from rtmsd.simulator.meeting import Meeting, Person, Role, zoom_user_id
+from rtmsd.simulator.products import MEETING, PRODUCTS
 from rtmsd.simulator.reading import Fields
 from rtmsd.simulator.speech import STEP_MS, load_sentences
-from rtmsd.simulator.vocabulary import Cast, read_action
+from rtmsd.simulator.vocabulary import read_action
 
 MEDIA = {
     "audio": MediaDataType.AUDIO,
+    "video": MediaDataType.VIDEO,
+    "share": MediaDataType.DESKSHARE,
     "transcript": MediaDataType.TRANSCRIPT,
     "chat": MediaDataType.CHAT,
 }
@@ -46,15 +54,35 @@ def _read(fields: Fields, number: int) -> Meeting | None:
     media = MediaDataType(0)
     for name in fields.words("media", MEDIA, ("audio", "transcript")):
         media |= MEDIA.get(name, 0)
+    product = PRODUCTS.get(fields.one_of("product", PRODUCTS, "meeting"), MEETING)
+    if fields.has("id_key"):
+        product = replace(product, id_key=fields.one_of("id_key", ID_KEYS))
+    if media & ~product.media:
+        fields.problem("media", f"there are no scopes for all of that in the product {product.name}")
+    nested = fields.flag("nested", False)
+    language_after_secs = fields.number("language_after_secs", 30.0)
+    behaviour = read_behaviour(fields.table("behaviour"))
+    pace = fields.number("pace", 1.0, least=1, most=1000)
     people = _people(fields)
-    cast = Cast({person.name: person.user_id for person in people}, load_sentences(), media, seed)
+    cast = Cast({person.name: person.user_id for person in people}, load_sentences(), media, seed, product)
     timeline = [_action(entry, cast, ends_ms) for entry in fields.tables("timeline")]
     fields.finish()
     if fields.problems:
         return None
     happens = tuple(action for action in timeline if action is not None)
     try:
-        return Meeting(people, happens, ends_ms, media=media, seed=seed)
+        return Meeting(
+            people,
+            happens,
+            ends_ms,
+            media=media,
+            seed=seed,
+            product=product,
+            nested=nested,
+            language_after_secs=language_after_secs,
+            behaviour=behaviour,
+            pace=pace,
+        )
     except SimulatorError as error:
         fields.problem("timeline", str(error))
         return None
@@ -64,7 +92,10 @@ def _people(fields: Fields) -> tuple[Person, ...]:
     people: list[Person] = []
     for number, entry in enumerate(fields.tables("people")):
         person = Person(
-            entry.whole("user_id", zoom_user_id(number), least=1, most=2**31 - 1), entry.text("name")
+            entry.whole("user_id", zoom_user_id(number), least=1, most=2**31 - 1),
+            entry.text("name"),
+            LANGUAGE_NUMBERS.get(entry.one_of("language", LANGUAGE_NUMBERS, "en"), 0),
+            "consumer" if entry.one_of("role", get_args(Role), "agent") == "consumer" else "agent",
         )
         entry.finish()
         if person.name in [other.name for other in people]:

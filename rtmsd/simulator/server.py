@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import secrets
 import tempfile
 from collections import Counter
@@ -14,17 +14,17 @@ from types import TracebackType
 from rtmsd.errors import SimulatorError
 from rtmsd.protocol.codes import StopReason
 from rtmsd.runtime.clock import Clock
-from rtmsd.simulator.actions import Action, DropHow, Drops, Ends, Pauses, PostsWebhooks, Resumes, SocketName
+from rtmsd.simulator.actions import Action, DropHow, Drops, Ends, Pauses, PostsWebhooks, Resumes
 from rtmsd.simulator.admission import Identity, Timings
 from rtmsd.simulator.certificates import server_tls
 from rtmsd.simulator.connection import Received
+from rtmsd.simulator.fault_actions import SocketName
 from rtmsd.simulator.gateway import Gateway
-from rtmsd.simulator.media_socket import URL_KEYS
 from rtmsd.simulator.meeting import Meeting, default_meeting
 from rtmsd.simulator.play import Play
 from rtmsd.simulator.stream import Stream
 from rtmsd.simulator.truth import Truth
-from rtmsd.simulator.webhooks import OnWebhook, Webhooks
+from rtmsd.simulator.webhooks import WEBHOOK_PACE, OnWebhook, Webhooks, stopped
 
 _FIRST_MEETING_ID = 85746065432
 
@@ -39,7 +39,8 @@ class Simulator:
     A meeting's stream has one URL for each medium that the meeting grants, and `all`; every other kind is refused with
     the status of its own, and has no URL. Each `play()` is a new stream. Messages are sent in binary frames, or as
     text. With `webhook` the webhooks are POSTed there; `on_webhook(headers, body)` sees them in any case.
-    `webhook_copies` and `webhook_delay_secs` make them come more than once, and late. `tell` gets a sentence for each
+    `webhook_copies` and `webhook_delay_secs` make them come more than once, and late; `pace` is how much sooner than
+    after 72 h the receiver must prove its secret again. `tell` gets a sentence for each
     thing that happens. `truth` is that of the meeting that began last, `playing` holds all that play, by stream id.
 
     Times of the meetings, the windows and the keep-alives follow `clock`.
@@ -61,6 +62,7 @@ class Simulator:
         text_frames: bool = False,
         webhook_copies: int = 1,
         webhook_delay_secs: float = 0.0,
+        pace: float = WEBHOOK_PACE,
         tell: Callable[[str], None] = _quiet,
     ) -> None:
         self.client_id = client_id
@@ -70,6 +72,7 @@ class Simulator:
         self.ca_file = Path()
         self.truth = Truth()
         self.playing: dict[str, Play] = {}
+        self._former: dict[str, Play] = {}  # by the stream ids that they had before
         self._meeting = meeting or default_meeting()
         self._listen = listen
         self._directory = directory
@@ -79,7 +82,12 @@ class Simulator:
         self._tell = tell
         self._played = 0
         self._webhooks = Webhooks(
-            url=webhook, secret=self.webhook_secret, clock=self._clock, on_webhook=on_webhook, tell=tell
+            url=webhook,
+            secret=self.webhook_secret,
+            clock=self._clock,
+            on_webhook=on_webhook,
+            tell=tell,
+            pace=pace,
         )
         self._gateway = Gateway(
             find=self._find, clock=self._clock, handshake_secs=self._timings.handshake_secs, text=text_frames
@@ -99,11 +107,10 @@ class Simulator:
             host = "127.0.0.1" if self._listen[0] in ("", "0.0.0.0", "::") else self._listen[0]  # noqa: S104
             tls = server_tls(self.ca_file, host=host, unix_seconds=self._clock.wall())
             port = await stack.enter_async_context(self._gateway.listening(self._listen, tls))
-            base_url = f"wss://{f'[{host}]' if ':' in host else host}:{port}"
-            self.signaling_url = f"{base_url}/signaling"
-            self._gateway.media_urls.update(
-                {name: f"{base_url}/media/{name}" for name in (*URL_KEYS.values(), "all")}
-            )
+            self._gateway.base_url = f"wss://{f'[{host}]' if ':' in host else host}:{port}"
+            self.signaling_url = self._gateway.signaling_url(0)
+            validating = asyncio.create_task(self._webhooks.keep_validating())
+            stack.push_async_callback(stopped, validating)
             self._exit = stack.pop_all()
         return self
 
@@ -125,19 +132,23 @@ class Simulator:
         """
         if webhook is not None:
             self._webhooks.url = webhook
+        meeting = meeting or self._meeting
         identity = Identity(
             client_id=self.client_id,
             client_secret=self.client_secret,
-            meeting_uuid=base64.b64encode(secrets.token_bytes(16)).decode(),
+            meeting_uuid=meeting.product.new_id(),
             stream_id=secrets.token_hex(16),
             session_id=secrets.token_hex(8),
+            product=meeting.product,
         )
         play = Play(
-            meeting=meeting or self._meeting,
+            meeting=meeting,
             identity=identity,
             started=self._started(identity),
             posting=self._posting,
             webhooks=self._webhooks,
+            url_of=self._gateway.signaling_url,
+            moved=self._moved,
             timings=self._timings,
             clock=self._clock,
             tell=self._tell,
@@ -147,7 +158,9 @@ class Simulator:
         try:
             await play.run()
         finally:
-            del self.playing[identity.stream_id]
+            for playing in (self.playing, self._former):
+                for stream_id in [one for one, other in playing.items() if other is play]:
+                    del playing[stream_id]
         return play.truth
 
     def do(self, action: Action, *, stream_id: str | None = None) -> None:
@@ -190,16 +203,14 @@ class Simulator:
 
     def _started(self, identity: Identity) -> dict[str, object]:
         self._played += 1
-        return {
-            "account_id": "SimulatedAccount",
-            "operator_id": "SimulatedOperatorId00",
-            "meeting_id": str(_FIRST_MEETING_ID + self._played - 1),
-            "meeting_uuid": identity.meeting_uuid,
-            "rtms_stream_id": identity.stream_id,
-            "is_original_host": True,
-            "server_urls": self.signaling_url,
-        }
+        number = _FIRST_MEETING_ID + self._played - 1
+        return identity.product.started(identity.meeting_uuid, identity.stream_id, number, self.signaling_url)
+
+    def _moved(self, old_id: str) -> None:
+        play = self._former[old_id] = self.playing.pop(old_id)
+        self.playing[play.stream.identity.stream_id] = play
 
     def _find(self, stream_id: object) -> Stream | None:
-        play = self.playing.get(stream_id) if isinstance(stream_id, str) else None
+        known = {**self._former, **self.playing}
+        play = known.get(stream_id) if isinstance(stream_id, str) else None
         return play.stream if play is not None and play.stream.stop_reason is None else None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from rtmsd.protocol.codes import MessageType, SessionState, StatusCode, StopReason
+from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import messages
 from rtmsd.simulator.connection import Connection
+from rtmsd.simulator.handshakes import admitted, first_message
 from rtmsd.simulator.media_socket import URL_KEYS
 from rtmsd.simulator.messages import Message
 from rtmsd.simulator.stream import Stream
+
+SIGNALING = "signaling"
 
 
 async def serve_signaling(
@@ -19,36 +22,44 @@ async def serve_signaling(
     find: Callable[[object], Stream | None],
     server_urls: Mapping[str, str],
     handshake_secs: float,
-    now_ms: Callable[[], int],
+    clock: Clock,
 ) -> None:
     """Serve one signaling socket until it is gone. `find` knows living streams by their id.
 
     A wrong signature gets no answer but Close(1000, "Normal close"): so does Zoom's (protocol.md §5.2).
     """
-    try:
-        async with asyncio.timeout(handshake_secs):
-            request = await connection.read()
-    except TimeoutError:
-        request = None
+    request = await first_message(connection, handshake_secs)
     if request is None:
         return
     stream = find(request.get("rtms_stream_id"))
+    if stream is not None and not await admitted(
+        connection, stream, (SIGNALING,), respond=_refusal, clock=clock
+    ):
+        return
     status = _judge(request, stream)
     if status is StatusCode.INVALID_SIGNATURE and stream is not None:
+        if stream.faults.behaviour.wrong_signature == "status":
+            connection.send(_refusal(status))
         stream.refused()
         return
     if status is not StatusCode.STATUS_OK or stream is None:
-        connection.send(messages.signaling_response(status, {}))
+        connection.send(_refusal(status))
         return
+    if stream.signaling is not None:
+        stream.kicked()
     granted = {URL_KEYS[kind] for kind in stream.granted} | {"all"}
     urls = {name: url for name, url in server_urls.items() if name in granted}
     connection.send(messages.signaling_response(status, urls))
     stream.signaling_opened(connection, buffer_data=request.get("buffer_data") is not False)
     try:
         while (message := await connection.read()) is not None:
-            _answer(message, stream, connection, now_ms())
+            _answer(message, stream, connection, clock.wall_ms())
     finally:
         stream.signaling_lost(connection)
+
+
+def _refusal(status: StatusCode) -> Message:
+    return messages.signaling_response(status, {})
 
 
 def _judge(request: Message, stream: Stream | None) -> StatusCode:
@@ -59,7 +70,8 @@ def _judge(request: Message, stream: Stream | None) -> StatusCode:
     if stream is None:
         return StatusCode.INVALID_RTMS_STREAM_ID
     status = stream.identity.judge(request)
-    if status is StatusCode.STATUS_OK and stream.signaling is not None:
+    kicks = stream.faults.behaviour.second_signaling == "kick"
+    if status is StatusCode.STATUS_OK and stream.signaling is not None and not kicks:
         return StatusCode.DUPLICATE_SIGNAL_REQUEST
     return status
 
@@ -80,8 +92,8 @@ def _answer(message: Message, stream: Stream, connection: Connection, now_ms: in
             stream.acknowledged()
         case MessageType.SESSION_STATE_REQ:
             session_id = str(message.get("rtms_session_id"))
-            known = session_id == stream.identity.session_id
-            state = stream.session if known else SessionState.INACTIVE
+            known = stream.other_sessions | {stream.identity.session_id: stream.session}
+            state = SessionState(known.get(session_id, SessionState.INACTIVE))
             connection.send(messages.session_state_response(session_id, state, now_ms))
         case MessageType.STREAM_STATE_REQ if mine:
             connection.send(messages.stream_state_response(stream.identity.stream_id, stream.state, now_ms))
@@ -93,8 +105,9 @@ def _answer(message: Message, stream: Stream, connection: Connection, now_ms: in
             if mine:
                 stream.stop(StopReason.RECEIVER_REQUEST_CLOSE)
         case MessageType.VIDEO_SUBSCRIPTION_REQ:
-            refused = StatusCode.MEDIA_TYPE_VIDEO_NOT_SUPPORT
-            connection.send(messages.video_subscription_response(message.get("user_id"), refused, now_ms))
+            user_id = message.get("user_id")
+            status = stream.subscribe_video(user_id, on=message.get("subscribe") is not False)
+            connection.send(messages.video_subscription_response(user_id, status, now_ms))
 
 
 def _wanted(events: object) -> dict[int, bool]:

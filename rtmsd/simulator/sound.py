@@ -9,23 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtmsd.protocol.codes import SAMPLE_RATES_HZ, AudioChannel, AudioSampleRate, MediaDataOption
+from rtmsd.protocol.codes import MediaDataOption
+from rtmsd.simulator.audio_codecs import AudioParams, payload
 from rtmsd.simulator.meeting import Person
+from rtmsd.simulator.moment import Moment, Sound
 from rtmsd.simulator.speech import STEP_MS
-from rtmsd.simulator.stage import Moment, Sound
 
 EVERYBODY = Person(0, "")
 """Who speaks in mixed audio: the official client drops it without a `user_name` key (protocol.md §5.6)."""
-
-
-@dataclass(frozen=True)
-class AudioParams:
-    """Confirmed parameters of an audio socket, in Zoom's numbers (protocol.md §5.5). Always raw L16."""
-
-    sample_rate: int = AudioSampleRate.RATE_16K
-    channel: int = AudioChannel.MONO
-    data_opt: int = MediaDataOption.AUDIO_MIXED_STREAM
-    send_rate: int = STEP_MS
 
 
 @dataclass(frozen=True)
@@ -53,6 +44,8 @@ class PacketCutter:
 
     Packets are counted from the start of their spurt, so that a replay cuts the same packets again; one that a
     replay would begin in the middle is left out. What remains at the end of a spurt is a shorter packet.
+
+    Mixed sound is added up; but in Opus and G.722, which nobody can add, it is the first of those who speak.
     """
 
     def __init__(self, params: AudioParams) -> None:
@@ -63,7 +56,8 @@ class PacketCutter:
         """Take the next moment; give the packets that it completes."""
         sounds = moment.sounds
         if sounds and self._params.data_opt == MediaDataOption.AUDIO_MIXED_STREAM:
-            sounds = (Sound(EVERYBODY, moment.mixed_spurt_ms, mix(sound.pcm for sound in sounds)),)
+            mixed = mix(sound.pcm for sound in sounds)
+            sounds = (Sound(EVERYBODY, moment.mixed_spurt_ms, mixed, sounds[0].step),)
         heard = {sound.person.user_id for sound in sounds}
         packets = [self._close(user_id) for user_id in list(self._open) if user_id not in heard]
         for sound in sounds:
@@ -78,13 +72,13 @@ class PacketCutter:
         user_id = sound.person.user_id
         packets = []
         present = self._open.get(user_id)
-        if present and present.spurt_ms != sound.spurt_ms:
+        if present and present.first.spurt_ms != sound.spurt_ms:
             packets.append(self._close(user_id))
             present = None
         if present is None:
             if (at_ms - sound.spurt_ms) % self._params.send_rate:
                 return packets
-            present = self._open[user_id] = _Open(sound.person, sound.spurt_ms, at_ms, bytearray())
+            present = self._open[user_id] = _Open(sound, at_ms, bytearray())
         present.pcm += sound.pcm
         if len(present.pcm) >= self._params.send_rate * 32:
             packets.append(self._close(user_id))
@@ -92,13 +86,20 @@ class PacketCutter:
 
     def _close(self, user_id: int) -> Packet:
         done = self._open.pop(user_id)
-        return Packet(done.person, done.start_ms, _converted(bytes(done.pcm), self._params))
+        person = done.first.person
+        data = payload(
+            bytes(done.pcm),
+            done.first.step,
+            self._params,
+            user_id=person.user_id,
+            timestamp_ms=done.start_ms,
+        )
+        return Packet(person, done.start_ms, data)
 
 
 @dataclass
 class _Open:
-    person: Person
-    spurt_ms: int
+    first: Sound
     start_ms: int
     pcm: bytearray
 
@@ -107,14 +108,3 @@ def mix(voices: Iterable[bytes]) -> bytes:
     """Add 16-bit sounds of the same length, saturating."""
     total: NDArray[np.int32] = np.sum([np.frombuffer(pcm, "<i2").astype(np.int32) for pcm in voices], axis=0)
     return np.clip(total, -32768, 32767).astype("<i2").tobytes()
-
-
-def _converted(pcm: bytes, params: AudioParams) -> bytes:
-    """Bring 16 kHz mono to the rate and channels asked for, by plain linear interpolation."""
-    rate = SAMPLE_RATES_HZ[params.sample_rate]
-    if rate == 16_000 and params.channel == AudioChannel.MONO:
-        return pcm
-    samples = np.frombuffer(pcm, "<i2")
-    wanted = np.arange(len(samples) * rate // 16_000) * (16_000 / rate)
-    resampled = np.rint(np.interp(wanted, np.arange(len(samples)), samples)).astype("<i2")
-    return np.repeat(resampled, params.channel).tobytes()

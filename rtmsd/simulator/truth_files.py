@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from rtmsd.simulator.truth import Span, Truth
+from rtmsd.simulator.truth import Run, Span, Truth
 
 
 class _Placed(msgspec.Struct):
@@ -20,6 +20,7 @@ class _Placed(msgspec.Struct):
 
     timestamp_ms: int
     length: int
+    runs: list[Run] = []  # msgspec copies the default for every instance
 
 
 def write_truth(directory: Path, truth: Truth) -> None:
@@ -28,13 +29,15 @@ def write_truth(directory: Path, truth: Truth) -> None:
     place.mkdir(parents=True, exist_ok=True)
     document = dataclasses.asdict(dataclasses.replace(truth, tracks={}))
     document["tracks"] = {
-        str(user_id): [{"timestamp_ms": span.timestamp_ms, "length": len(span.pcm)} for span in spans]
+        str(user_id): [_Placed(span.timestamp_ms, len(span.pcm), span.runs) for span in spans]
         for user_id, spans in truth.tracks.items()
     }
     for user_id, spans in truth.tracks.items():
         (place / f"user={user_id}.pcm").write_bytes(b"".join(span.pcm for span in spans))
     part = place / "truth.json.part"
-    part.write_bytes(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2))
+    part.write_bytes(
+        orjson.dumps(msgspec.to_builtins(document), option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2)
+    )
     part.rename(place / "truth.json")
 
 
@@ -48,6 +51,6 @@ def read_truth(place: Path) -> Truth:
         offset = 0
         for span in spans:
             samples = bytearray(pcm[offset : offset + span.length])
-            truth.tracks.setdefault(user_id, []).append(Span(span.timestamp_ms, samples))
+            truth.tracks.setdefault(user_id, []).append(Span(span.timestamp_ms, samples, span.runs))
             offset += span.length
     return truth

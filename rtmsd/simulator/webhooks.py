@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
@@ -15,7 +16,12 @@ from rtmsd.protocol.signature import validation_token, webhook_signature
 from rtmsd.runtime.clock import Clock
 
 _ANSWER_SECS = 3.0
-_RETRY_SECS = (0.5, 1.0, 2.0)
+_RETRY_SECS = (300.0, 1200.0, 3600.0)
+_VALID_SECS = 72 * 3600.0
+_WARN_AFTER, _DISABLE_AFTER = (2, 4), 6
+
+WEBHOOK_PACE = 600.0
+"""Nobody waits an hour for a retry: unless a scenario says how fast time goes, ten minutes are a second."""
 
 OnWebhook = Callable[[Mapping[str, str], bytes], None]
 
@@ -23,8 +29,9 @@ OnWebhook = Callable[[Mapping[str, str], bytes], None]
 class Webhooks:
     """Signs webhooks and POSTs them to `url`, hands them to `on_webhook`, or both.
 
-    Zoom tries again 5, 20 and 60 minutes after a 5xx or a dead connection, and never after a 4xx. Here nobody waits
-    for that: the retries come after 0.5, 1 and 2 seconds, and a webhook that nobody took is told to `tell`.
+    Zoom tries again 5, then 20, then 60 minutes after a 5xx or a dead connection, and never after a 4xx. Every 72 h it
+    validates the URL again; when that failed six times, nothing is sent there any more. All this is `pace` times
+    faster here. A webhook that nobody took is told to `tell`.
     """
 
     def __init__(
@@ -35,28 +42,45 @@ class Webhooks:
         clock: Clock,
         on_webhook: OnWebhook | None,
         tell: Callable[[str], None],
+        pace: float = WEBHOOK_PACE,
     ) -> None:
         self.url = url
+        self.disabled = False
         self._secret = secret
         self._clock = clock
         self._on_webhook = on_webhook
         self._tell = tell
+        self._pace = pace
 
-    async def send(self, event: str, event_ms: int, payload: Mapping[str, object]) -> bool:
-        """Send one webhook; False when nobody took it. Cancelling abandons it."""
+    async def send(
+        self,
+        event: str,
+        event_ms: int,
+        payload: Mapping[str, object],
+        *,
+        pace: float = WEBHOOK_PACE,
+        retry_refused: bool = False,
+    ) -> bool:
+        """Send one webhook; False when nobody took it. `retry_refused`: try again after a 3xx and 4xx, too.
+
+        Cancelling abandons it.
+        """
         body = orjson.dumps({"event": event, "event_ts": event_ms, "payload": payload})
         headers = self._signed(body)
         if self._on_webhook:
             self._on_webhook(headers, body)
         if self.url is None:
             return True
+        if self.disabled:
+            self._tell(f"webhook {event}: not sent, the endpoint is disabled")
+            return False
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECS)) as session:
             for pause_secs in (0.0, *_RETRY_SECS):
-                await asyncio.sleep(pause_secs)
+                await asyncio.sleep(pause_secs / pace)
                 problem, again = await _post(session, self.url, headers, body)
                 if problem is None:
                     return True
-                if not again:
+                if not (again or retry_refused):
                     break
         self._tell(
             f"webhook {event}: expected {self.url} to answer 200 or 204 within 3 s, {problem}; gave up"
@@ -97,6 +121,23 @@ class Webhooks:
                 " secret; give the receiver the secret that the simulator prints"
             )
 
+    async def keep_validating(self) -> None:
+        """Validate the URL every 72 h, warn, and disable it in the end; runs until cancelled."""
+        failures = 0
+        while not self.disabled:
+            await asyncio.sleep(_VALID_SECS / self._pace)
+            try:
+                await self.validate()
+            except SimulatorError as error:
+                failures += 1
+                self._tell(str(error))
+                if failures in _WARN_AFTER:
+                    self._tell(f"Zoom writes an e-mail: {failures} validations of {self.url} have failed")
+                self.disabled = failures >= _DISABLE_AFTER
+            else:
+                failures = 0
+        self._tell(f"Zoom sends no more webhooks to {self.url}: {failures} validations have failed")
+
     def _signed(self, body: bytes) -> dict[str, str]:
         timestamp = str(int(self._clock.wall()))
         return {
@@ -121,3 +162,10 @@ async def _post(
         return "it did not answer", True
     except aiohttp.ClientError as error:
         return f"could not reach it ({type(error).__name__})", True
+
+
+async def stopped(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

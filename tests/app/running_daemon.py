@@ -39,6 +39,7 @@ webhook_secrets = [{{ env = "WEBHOOK_SECRET" }}]
 [apps.media]
 send_rate_ms = {send_rate_ms}
 audio = "{audio}"
+{media}
 [[sinks]]
 name = "disk"
 type = "file"
@@ -55,17 +56,24 @@ async def running(
     client_secret: str | None = None,
     send_rate_ms: int = 100,
     audio: str = "per_participant",
+    media: str = "",
     before: str = "",
     after: str = "",
     plugins: Plugins | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Ready]:
     """Run a daemon for as long as the context lasts; leaving it is SIGTERM's way.
 
-    `before` and `after` are added to the configuration at its ends.
+    `media` is added to `[apps.media]`, `before` and `after` to the configuration at its ends; `clock` is another than the real one.
     """
     path = tmp / "rtmsd.toml"
     config_text = CONFIG.format(
-        tmp=tmp, ca_file=zoom.ca_file, client_id=zoom.client_id, send_rate_ms=send_rate_ms, audio=audio
+        tmp=tmp,
+        ca_file=zoom.ca_file,
+        client_id=zoom.client_id,
+        send_rate_ms=send_rate_ms,
+        audio=audio,
+        media=media,
     )
     path.write_text(before + config_text + after)
     plugins = plugins or load_plugins(directory=find_plugin_dir(path))
@@ -76,7 +84,7 @@ async def running(
     config = load_config(path, sink_types=plugins.sink_types, environ=environ)
     stop = asyncio.Event()
     ready: asyncio.Queue[Ready] = asyncio.Queue()
-    daemon = Daemon(config, plugins, clock=Clock(), chance=random.Random(7))
+    daemon = Daemon(config, plugins, clock=clock or Clock(), chance=random.Random(7))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(daemon.run(stop=stop, ready=ready.put_nowait))
         try:

@@ -53,17 +53,18 @@ class SdkRun:
 @asynccontextmanager
 async def sdk(
     simulator: Simulator,
-    started: dict[str, Any],
+    started: dict[str, Any] | list[dict[str, Any]],
     directory: Path,
     *,
+    script: str = "sdk_client.py",
     secret: str | None = None,
     **options: object,
 ) -> AsyncIterator[SdkRun]:
-    """Run the SDK on a stream; `options` are those of sdk_client.py."""
-    (directory / "logs").mkdir()
+    """Run the SDK on a stream, or with sdk_many.py on several; `options` are those of sdk_client.py."""
+    (directory / "logs").mkdir(exist_ok=True)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(Path(__file__).with_name("sdk_client.py")),
+        str(Path(__file__).with_name(script)),
         json.dumps(started),
         json.dumps(options),
         cwd=directory,

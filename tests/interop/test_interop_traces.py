@@ -24,7 +24,8 @@ from rtmsd.simulator import (
     Simulator,
     Timings,
 )
-from rtmsd.simulator.actions import DropHow, SocketName
+from rtmsd.simulator.actions import DropHow
+from rtmsd.simulator.fault_actions import SocketName
 
 pytestmark = needs_sdk
 

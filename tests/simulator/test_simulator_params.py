@@ -43,7 +43,7 @@ def test_a_send_rate_above_a_second_is_clamped() -> None:
         ("no object", StatusCode.INVALID_MEDIA_PARAMS),
         ({"audio": 1}, StatusCode.INVALID_MEDIA_AUDIO_PARAMS),
         ({"audio": {"content_type": 1}}, StatusCode.INVALID_MEDIA_AUDIO_CONTENT_TYPE),
-        ({"audio": {"codec": 4}}, StatusCode.INVALID_MEDIA_AUDIO_CODEC),
+        ({"audio": {"codec": 5}}, StatusCode.INVALID_MEDIA_AUDIO_CODEC),
         ({"audio": {"sample_rate": 4}}, StatusCode.INVALID_MEDIA_AUDIO_SAMPLE_RATE),
         ({"audio": {"channel": "1"}}, StatusCode.INVALID_MEDIA_AUDIO_CHANNEL),
         ({"audio": {"data_opt": 3}}, StatusCode.INVALID_MEDIA_AUDIO_DATA_OPT),

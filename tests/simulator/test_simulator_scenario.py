@@ -23,9 +23,11 @@ from rtmsd.simulator import (
     Resumes,
     Says,
     Unmutes,
+    distortions,
     load_scenario,
     load_sentences,
 )
+from rtmsd.simulator.behaviour import Behaviour
 from rtmsd.simulator.vocabulary import WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +123,7 @@ timeline = [
     { at_secs = -1, do = "say", who = "Mira Tal", sentence = "beginn" },
     { at_secs = 1, do = "say", who = "Mira Tal", seconds = 1 },
     { at_secs = 1, do = "chat", who = "Mira Tal", text = 5 },
-    { at_secs = "soon", do = "drop", socket = "video", code = 1000 },
+    { at_secs = "soon", do = "drop", socket = "vidio", code = 1000 },
     { at_secs = 2, do = "pause", secs = 3 },
     7,
 ]
@@ -135,7 +137,7 @@ timeline = [
     for sentence in (
         "seconds: is missing",
         'secnds: unknown key; did you mean "seconds"?',
-        'media[1]: expected one of "audio", "transcript", "chat"; got "smell"',
+        'media[1]: expected one of "audio", "video", "share", "transcript", "chat"; got "smell"',
         'people[1].name: there is already a person "Mira Tal"',
         "people[1].age: unknown key",
         'people[2].name: expected some text in quotes, got ""',
@@ -194,10 +196,12 @@ def test_the_example_scenarios_can_be_played(path: Path) -> None:
 def test_the_documentation_names_every_word_and_its_example_loads(tmp_path: Path) -> None:
     """docs/scenarios.md has a row for each action, no other word, every sentence, and an example that is right."""
     text = (ROOT / "docs" / "scenarios.md").read_text()
-    rows = re.findall(r"^\| ((?:`\w+` ?)+) \|", text, flags=re.MULTILINE)
+    actions, rest = text.split("### What is distorted")
+    rows = re.findall(r"^\| ((?:`\w+` ?)+) \|", actions, flags=re.MULTILINE)
     words = {word for row in rows for word in re.findall(r"`(\w+)`", row)} - {"do"}
     assert words == set(WORDS)
     assert all(f"`{name}`" in text for name in load_sentences())
+    assert all(f"`{name}`" in rest for name in (*distortions.WORDS, *Behaviour.__dataclass_fields__))
     [example] = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
     assert tomllib.loads(example)["people"]
     load_scenario(scenario(tmp_path, example))

@@ -1,5 +1,7 @@
+import asyncio
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,10 +25,12 @@ class Receiver:
         self.secret = secret
         self.bodies: list[bytes] = []
         self.told: list[str] = []
+        self.at: list[float] = []
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.bodies.append(body)
+        self.at.append(asyncio.get_running_loop().time())
         text = b"v0:" + request.headers["x-zm-request-timestamp"].encode() + b":" + body
         assert (
             request.headers["x-zm-signature"]
@@ -40,7 +44,7 @@ class Receiver:
         return web.Response(status=self.statuses.pop(0) if self.statuses else 204)
 
     @asynccontextmanager
-    async def webhooks(self) -> AsyncIterator[Webhooks]:
+    async def webhooks(self, *, pace: float = 1.0) -> AsyncIterator[Webhooks]:
         app = web.Application()
         app.router.add_post("/webhook", self.take)
         runner = web.AppRunner(app)
@@ -48,7 +52,9 @@ class Receiver:
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhook"
-            yield Webhooks(url=url, secret=SECRET, clock=Clock(), on_webhook=None, tell=self.told.append)
+            yield Webhooks(
+                url=url, secret=SECRET, clock=Clock(), on_webhook=None, tell=self.told.append, pace=pace
+            )
         finally:
             await runner.cleanup()
 
@@ -71,9 +77,38 @@ async def test_only_server_errors_are_tried_again(statuses: tuple[int, ...], pos
     """A 5xx is sent again with the same body, a 3xx or 4xx never; what was lost is said."""
     receiver = Receiver(*statuses)
     async with receiver.webhooks() as webhooks:
-        assert await webhooks.send("meeting.rtms_started", 1, {}) is taken
+        assert await webhooks.send("meeting.rtms_started", 1, {}, pace=10_000) is taken
     assert len(receiver.bodies) == posts and len(set(receiver.bodies)) == 1
     assert len(receiver.told) == (not taken)
+
+
+async def test_retries_come_after_5_20_and_60_minutes_at_the_pace() -> None:
+    """Four posts and no more; a faster pace brings the retries as much sooner, not earlier."""
+    receiver, pace = Receiver(500, 502, 503, 504, 200), 5000.0
+    async with receiver.webhooks() as webhooks:
+        assert not await webhooks.send("meeting.rtms_started", 1, {}, pace=pace)
+    assert len(receiver.at) == 4
+    waited = [later - earlier for earlier, later in itertools.pairwise(receiver.at)]
+    assert all(secs >= minutes * 60 / pace for secs, minutes in zip(waited, (5, 20, 60), strict=True))
+
+
+async def test_what_is_refused_may_be_sent_again() -> None:
+    """Some say that whatever is not answered with 200 comes again (protocol.md §10 C44)."""
+    receiver = Receiver(404, 302)
+    async with receiver.webhooks() as webhooks:
+        assert await webhooks.send("meeting.rtms_started", 1, {}, pace=10_000, retry_refused=True)
+    assert len(receiver.bodies) == 3
+
+
+async def test_an_endpoint_that_fails_six_validations_gets_nothing_more() -> None:
+    """Validated again every 72 h; an e-mail after 2 and 4 failures, and after 6 it is disabled (§2.3)."""
+    receiver = Receiver(secret="another")
+    async with receiver.webhooks(pace=10_000_000) as webhooks:
+        await webhooks.keep_validating()
+        assert len(receiver.bodies) == 6 and webhooks.disabled
+        assert sum("e-mail" in sentence for sentence in receiver.told) == 2
+        assert not await webhooks.send("meeting.rtms_started", 1, {})
+    assert len(receiver.bodies) == 6
 
 
 async def test_an_endpoint_proves_that_it_knows_the_secret() -> None:

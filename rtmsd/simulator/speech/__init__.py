@@ -17,10 +17,14 @@ STEP_BYTES = STEP_MS * 16 * 2
 
 @dataclass(frozen=True)
 class Sentence:
-    """One phrase: 16 kHz mono L16 in `pcm`, a whole number of 20 ms steps."""
+    """One phrase: 16 kHz mono L16 in `pcm`, a whole number of 20 ms steps.
+
+    `name` is that of the committed sentences, which are there in Opus and G.722 as well (`encoded`).
+    """
 
     text: str
     pcm: bytes
+    name: str = ""
 
     @property
     def duration_ms(self) -> int:
@@ -42,5 +46,5 @@ def load_sentences() -> dict[str, Sentence]:
                 f"speech {name}.wav: expected 16 kHz, mono, 16 bit in whole steps of 20 ms, found {shape} and"
                 f" {len(pcm)} bytes; make it again with `python -m rtmsd.simulator.speech.make`"
             )
-        sentences[name] = Sentence(entry["text"], pcm)
+        sentences[name] = Sentence(entry["text"], pcm, name)
     return sentences
