@@ -187,6 +187,9 @@ class Daemon:
         def open_route(info: StreamInfo, app: AppConfig) -> StreamRoute:
             return router.open(info, app.sinks)
 
+        def revoke(info: StreamInfo) -> None:
+            router.revoke(info, self._apps[info.app].sinks)
+
         def wanted(app: AppConfig) -> frozenset[MediaKind]:
             wants = frozenset[MediaKind]().union(*(router.outlets[name].wants for name in app.sinks))
             return wants & MEDIA_TYPES.keys()
@@ -196,6 +199,7 @@ class Daemon:
             tls=client_tls(self._config.zoom.ca_file),
             allowed_hosts=self._config.zoom.allowed_hosts,
             open_route=open_route,
+            revoke=revoke,
             wanted=wanted,
             explain=_Explain(),
             clock=self._clock,

@@ -30,6 +30,12 @@ from rtmsd.runtime.ticker import Ticker
 ABANDON_SECS = 2.0
 """For a writer that was cancelled to put away what it has."""
 
+PURGE_AGAIN_SECS = (1.0, 10.0, 60.0, 600.0)
+"""Between tries to delete what was revoked."""
+
+PURGE_SECS = 5.0
+"""How long deleting may keep a daemon that stops."""
+
 _KINDS: dict[type, MediaKind] = {
     VideoFrame: MediaKind.VIDEO,
     ShareFrame: MediaKind.SHARE,
@@ -126,6 +132,7 @@ class Router:
         self.outlets = {outlet.name: outlet for outlet in outlets}
         self._clock = clock
         self._pumps: dict[asyncio.Task[None], tuple[Pump, Outlet]] = {}
+        self._purges: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("rtmsd.delivery")
 
     def open(self, stream: StreamInfo, sink_names: Sequence[str]) -> StreamRoute:
@@ -152,6 +159,31 @@ class Router:
         hurry = min((self.outlets[name].lane_rules.batch_secs for name in sink_names), default=0.0)
         return StreamRoute(lanes, batch_secs=hurry)
 
+    def revoke(self, stream: StreamInfo, sink_names: Sequence[str]) -> None:
+        """Let every sink delete what it has of a stream, also while it is written and long after (protocol.md §6.6)."""
+        for name in sink_names:
+            task = asyncio.create_task(
+                self._purge(self.outlets[name], stream), name=f"purge {name} {stream.stream_id}"
+            )
+            self._purges.add(task)
+            task.add_done_callback(self._purges.discard)
+
+    async def _purge(self, outlet: Outlet, stream: StreamInfo) -> None:
+        log = self._log.bind(sink=outlet.name, stream_id=stream.stream_id)
+        for pause in (*PURGE_AGAIN_SECS, None):
+            try:
+                await outlet.sink.purge(stream)
+            except Exception as error:  # noqa: BLE001  # supervision: any fault of a sink's
+                outlet.counters.errors += 1
+                outlet.counters.last_error = "what was revoked could not be deleted"
+                then = "delete it by hand" if pause is None else f"it is tried again in {pause:.0f} s"
+                log.error("what was revoked could not be deleted", error=str(error), then=then)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                log.warning("what was revoked is deleted")
+                return
+
     async def drain(self) -> None:
         """Write what waits in every lane, each sink within its `drain_secs`; then abandon the rest.
 
@@ -159,6 +191,9 @@ class Router:
         """
         pumps = dict(self._pumps)
         loop = asyncio.get_running_loop()
+        for purge in self._purges:
+            loop.call_later(PURGE_SECS, purge.cancel)
+        await asyncio.gather(*self._purges, return_exceptions=True)
         for task, (pump, outlet) in pumps.items():
             pump.stop()
             loop.call_later(outlet.rules.drain_secs, task.cancel)

@@ -7,7 +7,7 @@ back is a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -32,6 +32,9 @@ _RESUME_SLACK_MS = 1000
 _MAX_SKEW_MS = 600_000
 """A packet from further in the future than this says nothing about the meeting's time."""
 
+NOTICED_MS = 1000
+"""A broken connection may be noticed so late: somebody who spoke until then was not heard since their last packet."""
+
 _LATEST_AUDIO_MS = 3000
 """Audio that is later than other messages by more than this was kept for us: it does not tell what time it is."""
 
@@ -41,6 +44,7 @@ NOT_DELIVERED, SOCKET_DOWN, DAEMON_RESTART = "not_delivered", "socket_down", "da
 class _Absence(msgspec.Struct):
     from_ms: int
     cause: str
+    noticed_ms: int = 0  # when it was later than from_ms
     awaited: bool = True
     unheard: bool = False  # what Zoom sent last may be lost for Zoom as well
     first: bool = True  # this is still the connection that was lost first
@@ -53,7 +57,7 @@ class Coverage:
     """Keeps, for one stream, the meeting's time and the absences of each medium.
 
     `now` is monotonic seconds; `wall_offset` is what to add for Unix seconds. `resumed_ms`: a daemon before this one
-    was connected until then.
+    was connected until then. `audio_until` tells where the newest audio ends.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class Coverage:
         started_ms: int,
         wall_offset: float,
         resumed_ms: int | None = None,
+        audio_until: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._audio_until = audio_until
         self._wall_offset = wall_offset
         if resumed_ms is None:
             since, cause = started_ms, NOT_DELIVERED
@@ -102,8 +108,11 @@ class Coverage:
         Zoom sent since may be lost for Zoom as well."""
         absence = self._absences.get(kind)
         if absence is None:
-            since = now if heard is None else heard
-            self._absences[kind] = _Absence(self.media_ms(since), SOCKET_DOWN, unheard=heard is not None)
+            since_ms = self.media_ms(now if heard is None else heard)
+            noticed_ms = since_ms
+            if kind is MediaKind.AUDIO and since_ms - NOTICED_MS <= (until_ms := self._audio_until()):
+                since_ms = min(since_ms, until_ms)
+            self._absences[kind] = _Absence(since_ms, SOCKET_DOWN, noticed_ms, unheard=heard is not None)
         else:  # gone again before it was known what was replayed
             absence.regained_ms, absence.first = None, False
             absence.unheard = absence.unheard or heard is not None
@@ -153,7 +162,7 @@ class Coverage:
         absence = self._absences.get(kind)
         if absence is None or absence.regained_ms is None:
             return []
-        outage = absence.regained_ms - absence.from_ms
+        outage = absence.regained_ms - max(absence.from_ms, absence.noticed_ms)
         lateness = min(outage // 2, max(500, min(outage // 4, 2000)))
         if timestamp_ms >= absence.regained_ms - lateness:
             return self._close(kind, absence.regained_ms)

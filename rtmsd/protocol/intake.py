@@ -82,6 +82,10 @@ class Intake:
         """Pictures of this kind come in this format from now on."""
         self._pictures[kind] = picture
 
+    def newest_audio_ms(self) -> int:
+        """When the newest packet of anybody began; 0 before the first."""
+        return max((heard.newest_ms for heard in self._heard.values()), default=0)
+
     def forget(self) -> None:
         """The stream is over: nothing can come twice any more."""
         self._speakers = self.speakers

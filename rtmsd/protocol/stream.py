@@ -75,7 +75,11 @@ class StreamMachine:
         self._intake = self._reception.intake
         self._take_audio = self._reception.audio
         self._coverage = Coverage(
-            kinds=request.kinds, started_ms=info.started_ms, wall_offset=wall_offset, resumed_ms=resumed_ms
+            kinds=request.kinds,
+            started_ms=info.started_ms,
+            wall_offset=wall_offset,
+            resumed_ms=resumed_ms,
+            audio_until=lambda: self._intake.newest_audio_ms() + request.send_rate_ms,
         )
         self._connections = Connections(
             info=info,
@@ -164,6 +168,11 @@ class StreamMachine:
     def silent(self, now: float) -> bool:
         """Whether Zoom has not been heard lately: then another stream may be this one's continuation (§7.6)."""
         return self._signaling.phase is not Phase.LIVE or now - self._signaling.heard > HEARD_LATELY_SECS
+
+    @property
+    def heard(self) -> float:
+        """When Zoom was last heard on any socket that is there (monotonic seconds)."""
+        return max((link.heard for link in self._links.values() if link.connected), default=0.0)
 
     @property
     def zoom_id(self) -> str:

@@ -12,6 +12,7 @@ import structlog
 
 from rtmsd.config import AppConfig
 from rtmsd.frames import StreamInfo
+from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.policy import JOIN_WINDOW_MS, Failover, Join, KnownStream, decide
@@ -61,6 +62,10 @@ class Streams(Protocol):
 
     def silent_twin(self, info: StreamInfo) -> Stream | None: ...
 
+    def revoke(self, info: StreamInfo) -> None: ...
+
+    async def predecessor(self, info: StreamInfo) -> Stream | None: ...
+
     async def join(
         self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig, *, resumed_ms: int | None = None
     ) -> None: ...
@@ -102,7 +107,7 @@ class Coordinator:
         elif event.kind == "started":
             note = await self._started(event, app)
         elif event.kind == "stopped":
-            note = await self._stopped(event)
+            note = await self._stopped(event, app)
         elif event.kind == "interrupted":
             told = self._streams.interrupted(event.stream_id, event.server_urls)
             note = "The stream was told of the interruption." if told else "The stream is not one of ours."
@@ -162,7 +167,7 @@ class Coordinator:
 
     async def _join(self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig) -> str:
         """Join a stream that is new, that continues a silent one under another id (§7.6), or that was given up."""
-        if (twin := self._streams.silent_twin(info)) is not None:
+        if (twin := await self._streams.predecessor(info)) is not None:
             ours = twin.info.stream_id
             if await self._streams.continued(ours, by=info.stream_id, server_urls=server_urls, app=app):
                 return f"It goes on with the stream {ours}, which was silent, and is recorded there."
@@ -193,16 +198,23 @@ class Coordinator:
                 given_up=stream.given_up,
                 server_urls=stream.server_urls,
             )
-        past = (row for row in self._past if row.info.app == app.name)
-        rows = (row for row in past if zoom_id in (row.info.zoom_id, row.info.stream_id))
-        return next((_from_journal(row) for row in rows), None)
+        return next((_from_journal(row) for row in self._past_of(zoom_id, app)), None)
 
-    async def _stopped(self, event: WebhookEvent) -> str:
+    def _past_of(self, zoom_id: str, app: AppConfig) -> list[StreamRow]:
+        """Return what daemons before this one recorded of a stream."""
+        past = (row for row in self._past if row.info.app == app.name)
+        return [row for row in past if zoom_id in (row.info.zoom_id, row.info.stream_id)]
+
+    async def _stopped(self, event: WebhookEvent, app: AppConfig) -> str:
         at_ms = event.event_ts or self._clock.wall_ms()
         if await self._streams.stopped(event.stream_id, event.stop_reason, at_ms):
             return "The stream was told that it is stopped."
         if (stream := self._streams.announced(event.stream_id)) is not None:
             return f"The stream goes on as {stream.zoom_id}; the end of its former id is not its end."
+        if event.stop_reason == StopReason.STREAM_REVOKED and (past := self._past_of(event.stream_id, app)):
+            for row in past:
+                self._streams.revoke(row.info)
+            return "The stream was recorded before; what is there of it is deleted."
         self._log.info("an unknown stream was stopped", stream_id=event.stream_id, reason=event.stop_reason)
         return "The stream is not one of ours."
 

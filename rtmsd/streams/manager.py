@@ -31,6 +31,11 @@ from rtmsd.streams.gathering import TICK_SECS, Gathering
 from rtmsd.streams.roster import Explanation, Roster, Stream
 from rtmsd.streams.totals import Totals
 
+IN_FLIGHT_SECS = 1.0
+"""What comes so long after a server's death may have been under way."""
+
+LOOK_SECS = 0.25
+
 GIVEN_UP_MS = 60_000
 """When nobody comes back for so long, Zoom ends a stream (protocol.md §7.1)."""
 
@@ -69,6 +74,7 @@ class StreamManager:
         tls: ssl.SSLContext,
         allowed_hosts: Sequence[str],
         open_route: Callable[[StreamInfo, AppConfig], Route],
+        revoke: Callable[[StreamInfo], None],
         wanted: Callable[[AppConfig], frozenset[MediaKind]],
         explain: Explain,
         clock: Clock,
@@ -80,6 +86,7 @@ class StreamManager:
         self._gathering = Gathering()
         self._allowed_hosts = tuple(allowed_hosts)
         self._open_route = open_route
+        self._revoke = revoke
         self._wanted = wanted
         self._explain = explain
         self._clock = clock
@@ -194,9 +201,29 @@ class StreamManager:
         """Return the stream that Zoom calls so, or called so before it went on under another id."""
         return self._roster.announced(zoom_id)
 
+    def revoke(self, info: StreamInfo) -> None:
+        """Let every sink delete what it has of a stream, also of one that was recorded by a daemon before this one."""
+        self._revoke(info)
+
     def silent_twin(self, info: StreamInfo) -> Stream | None:
-        """Return the living stream that a new one may be the continuation of; see Roster."""
-        return self._roster.silent_twin(info, self._clock.monotonic())
+        """Return the living stream that `info` may continue, if its server is not heard."""
+        twin = self._roster.twin(info)
+        return twin if twin is not None and twin.machine.silent(self._clock.monotonic()) else None
+
+    async def predecessor(self, info: StreamInfo) -> Stream | None:
+        """Return the living stream that a new one continues on another server, under another id (protocol.md §7.6).
+
+        The old server may have died just now: this waits, up to 15 s, until it is heard again or known to be silent. Zoom
+        keeps the audio meanwhile. Cancelling is safe.
+        """
+        since = self._clock.monotonic() + IN_FLIGHT_SECS
+        while (twin := self._roster.twin(info)) is not None:
+            if twin.machine.silent(self._clock.monotonic()):
+                return twin
+            if twin.machine.heard > since:
+                return None
+            await asyncio.sleep(LOOK_SECS)
+        return None
 
     @property
     def streams(self) -> list[Stream]:
@@ -280,7 +307,15 @@ class StreamManager:
             )
         except JournalError as error:
             log.error("the end of a stream could not be journalled", error=str(error))
+        if finished.reason == StopReason.STREAM_REVOKED:
+            self._revoke_all(stream)
         self._forget_oldest()
+
+    def _revoke_all(self, stream: Stream) -> None:
+        """Delete every recording of what Zoom knows as this stream: one that was given up and joined again has several."""
+        for one in self.streams:
+            if one is stream or (one.info.app == stream.info.app and one.zoom_id == stream.zoom_id):
+                self._revoke(one.info)
 
     def _note_event(self, stream: Stream, event: Event, log: Log) -> None:
         if event.name == "media_refused":
@@ -303,6 +338,8 @@ class StreamManager:
         if outcome is not None and outcome.reason == reason:
             return
         finished = Finished("ended", at_ms, reason=reason)
+        if reason == StopReason.STREAM_REVOKED:
+            self._revoke_all(stream)
         stream.explanation = self._explain.end(finished, app=stream.info.app)
         await self._journal.stream_reason(
             stream.info.stream_id, reason, name_of(StopReason, reason), stream.explanation.sentence

@@ -89,11 +89,10 @@ class Roster:
         """Return the stream that Zoom calls so, or called so before it went on under another id."""
         return self._streams.get(self._renamed.get(zoom_id, zoom_id))
 
-    def silent_twin(self, info: StreamInfo, now: float) -> Stream | None:
-        """Return the living stream of the same app, meeting and user whose server is not heard: a new stream may be its
-        continuation on another server (protocol.md §7.6)."""
+    def twin(self, info: StreamInfo) -> Stream | None:
+        """Return the living stream of the same app, meeting and user: a new one may be its continuation (protocol.md §7.6)."""
         for stream in reversed(self._streams.values()):
-            if not stream.ended and stream.machine.silent(now) and _twins(stream.info, info):
+            if not stream.ended and _twins(stream.info, info):
                 return stream
         return None
 

@@ -24,8 +24,6 @@ from rtmsd.web.status import StreamStatus
 
 ANN, BO = 16778240, 16779264
 COMPLETE_SECS = 150.0
-EARLIER_MS = 400
-"""The ledger tells by when the last message came how far it reached; in fast time a moment of this machine is so long."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +163,9 @@ def assert_equals_truth_outside_gaps(played: Played, until_ms: int | None = None
         missing = np.zeros(len(track), dtype=bool)
         for gap in played.gaps("audio"):
             if gap["user_id"] in (None, user_id):
-                missing[
-                    max(0, (gap["from_ms"] - EARLIER_MS - zero_ms) * 16) : max(
-                        0, (gap["to_ms"] - zero_ms) * 16
-                    )
-                ] = True
+                missing[max(0, (gap["from_ms"] - zero_ms) * 16) : max(0, (gap["to_ms"] - zero_ms) * 16)] = (
+                    True
+                )
         wrong = (track != truth) & ~(missing & (track == 0))
         if until_ms is not None:
             wrong[(until_ms - zero_ms) * 16 :] = False

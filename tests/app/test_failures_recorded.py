@@ -224,7 +224,6 @@ def test_lost_keep_alives_cost_a_gap_and_no_more(ended: dict[str, Played], what:
     assert_equals_truth_outside_gaps(played)
 
 
-@pytest.mark.xfail(strict=True, reason="a second stream of the same operator is recorded as one of its own")
 def test_a_failover_to_another_stream_id_is_one_recording(ended: dict[str, Played]) -> None:
     """Some say that the server that takes over has a new stream id (protocol.md §10 C34)."""
     assert_equals_truth_outside_gaps(ended["failover to another stream id"])
@@ -264,7 +263,6 @@ def test_an_end_that_nobody_tells_is_found_out(ended: dict[str, Played], what: s
     assert_equals_truth_outside_gaps(played)
 
 
-@pytest.mark.xfail(strict=True, reason="nothing calls the sinks' purge when a stream is revoked")
 def test_what_is_revoked_is_deleted(ended: dict[str, Played]) -> None:
     """Stop reason 8: no sample is left."""
     played = ended["revoked"]

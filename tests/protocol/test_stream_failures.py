@@ -353,3 +353,23 @@ def test_a_burst_of_old_audio_does_not_turn_the_clock_back() -> None:
     bench.receive("signaling", stream_state_now)
     bench.audio(WALL_MS)
     assert bench.machine.media_ms(bench.now) == bench.wall_ms - 200
+
+
+def test_a_gap_begins_where_the_last_sound_ended() -> None:
+    """A break is noticed late: somebody who was speaking is missed since their last packet, not since the notice."""
+    bench = Bench(kinds=frozenset({MediaKind.AUDIO}))
+    bench.join()
+    bench.later(2.0)
+    last = bench.wall_ms
+    bench.audio(last)
+    bench.later(0.8)
+    bench.closed("audio")
+    bench.later(5.0)
+    bench.opened("audio")
+    bench.receive("audio", {"msg_type": 4, "status_code": 0})
+    bench.receive("signaling", ALIVE)
+    back = bench.wall_ms
+    bench.audio(back)
+    [gap] = bench.gaps()
+    assert (gap.cause, gap.from_ms) == ("socket_down", last + bench.machine.request.send_rate_ms)
+    assert gap.to_ms >= back - 200

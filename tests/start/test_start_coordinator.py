@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 
@@ -60,11 +61,13 @@ class Scene:
         self.clock = Clock()
         self.journal = journal
         self.routes: dict[str, Route] = {}
+        self.revoked: list[StreamInfo] = []
         self.streams = StreamManager(
             journal=journal,
             tls=client_tls(None),
             allowed_hosts=["127.0.0.1"],
             open_route=self._route,
+            revoke=self.revoked.append,
             wanted=lambda _: frozenset({MediaKind.AUDIO}),
             explain=Explain(),
             clock=self.clock,
@@ -282,3 +285,19 @@ async def test_a_stream_that_zoom_ended_is_not_joined_again(tmp_path: Path) -> N
         await one.coordinator.catch_up()
         await one.tell("started")
         assert not one.routes
+
+
+async def test_what_is_revoked_is_deleted_also_when_another_daemon_recorded_it(tmp_path: Path) -> None:
+    """Stop reason 8 may come long after the end, and after a restart: every recording of the stream is deleted."""
+    async with Journal.open(tmp_path / "state", Clock()) as journal:
+        past = StreamInfo(app="notes", product="meeting", stream_id="past", meeting_uuid="u==", started_ms=1)
+        again = msgspec.structs.replace(past, stream_id="past-2", zoom_id="past")
+        foreign = msgspec.structs.replace(past, app="other", stream_id="foreign")
+        for info in (past, again, foreign):
+            await journal.stream_started(info, ["wss://127.0.0.1:9/"])
+            await journal.stream_ended(info.stream_id, 2, 6, "MEETING_ENDED", "")
+        scene = Scene(journal)
+        await scene.coordinator.catch_up()
+        await scene.tell("stopped", stream="past", reason=8)
+        await scene.tell("stopped", stream="foreign", reason=8)
+        assert {info.stream_id for info in scene.revoked} == {"past", "past-2"}
