@@ -97,7 +97,13 @@ async def test_a_third_party_wheel_is_found_and_used(tmp_path: Path, other_pytho
     broken.chmod(0o644)
     async with Simulator(meeting=default_meeting(7.0), directory=tmp_path / "zoom") as zoom:
         config = tmp_path / "rtmsd.toml"
-        about = {"ca_file": zoom.ca_file, "client_id": zoom.client_id, "send_rate_ms": 100, "audio": "mixed"}
+        about = {
+            "ca_file": zoom.ca_file,
+            "client_id": zoom.client_id,
+            "send_rate_ms": 100,
+            "audio": "mixed",
+            "media": "",
+        }
         sink = f'[[sinks]]\nname = "words"\ntype = "phrases"\ndirectory = "{words}"\n'
         before = f'plugin_dir = "{broken.parent}"\n'
         config.write_text(before + CONFIG.format(tmp=tmp_path, **about) + sink)

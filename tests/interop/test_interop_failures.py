@@ -156,7 +156,8 @@ async def test_the_sdk_comes_back_later_each_time(tmp_path: Path, proof: list[st
     assert [one["callback"] for one in run.said if one["callback"] in ("join_confirm", "leave")] == [
         "join_confirm"
     ]
-    assert again[0] - lost[0] >= 1 and again[1] - lost[1] >= 2
+    # Its own timer is not exact.
+    assert again[0] - lost[0] > 0.9 and again[1] - lost[1] > 1.8
     proof.append("Zoom's SDK came back after two resets, a second and two seconds later, without a word")
 
 
