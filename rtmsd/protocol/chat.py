@@ -8,7 +8,7 @@ import msgspec
 
 from rtmsd.frames import ChatFrame
 from rtmsd.protocol.codes import ChatOperation, ChatSessionType, number_of
-from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, normalised_ms
+from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, normalised_ms, read_id
 
 _TEXT_KEYS = ("text", "content", "message", "data")
 """The name of the text is not certain: the first of these that is a string is it."""
@@ -22,7 +22,7 @@ def chat_frame(content: Content) -> ChatFrame | Malformed:
     sender = _part(said, "sender")
     session = _part(said, "chat_session")
     text = next((said[key] for key in _TEXT_KEYS if isinstance(said.get(key), str)), "")
-    user_id = _number(sender.get("user_id"))
+    user_id = read_id(sender.get("user_id"))
     if user_id is None and content.user_id >= 0:
         user_id = content.user_id
     name = sender.get("user_name")
@@ -34,9 +34,9 @@ def chat_frame(content: Content) -> ChatFrame | Malformed:
         message_id=_text(said.get("message_id")),
         text=text,
         audience=_name(ChatSessionType, session.get("type"), "unknown"),
-        receiver_id=_number(_part(said, "receiver").get("user_id")),
+        receiver_id=read_id(_part(said, "receiver").get("user_id")),
         parent_id=_text(said.get("parent_message_id")),
-        raw=said,
+        raw=said if _writable(said) else {},
     )
 
 
@@ -55,10 +55,13 @@ def _part(said: dict[str, Any], key: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _number(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _writable(said: dict[str, Any]) -> bool:
+    """Whether it can be written down as JSON: numbers beyond 64 bits cannot."""
+    try:
+        msgspec.json.encode(said)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError, TypeError):
+        return False
+    return True
 
 
 def _text(value: object) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from rtmsd.frames import Event
 from rtmsd.protocol.codes import ContactCenterEventType, EventType, number_of
-from rtmsd.protocol.messages import MAX_TIMESTAMP, PROTOCOL_VERSION, normalised_ms
+from rtmsd.protocol.messages import MAX_TIMESTAMP, PROTOCOL_VERSION, normalised_ms, read_id
 from rtmsd.protocol.people import People
 
 MAX_DETAILS_BYTES = 4000
@@ -123,7 +123,7 @@ def read_events(body: Mapping[str, Any], table: EventTable, people: People, *, n
 def _of_participant(name: str, when: int, one: object, people: People) -> Event:
     """Participants are objects in the docs, and bare ids in the SDK (§10 C28)."""
     if not isinstance(one, dict):
-        return Event(name, when, _user(one))
+        return Event(name, when, read_id(one))
     return _of_party(name, when, one, people)
 
 
@@ -133,7 +133,7 @@ def _of_party(name: str, when: int, body: Mapping[str, Any], people: People) -> 
     party = next((body[key] for key in _PARTY_KEYS if isinstance(body.get(key), dict)), None)
     fields = {**body, **party} if party is not None else body
     channel = fields.get("channel_id")
-    user_id = _user(fields.get("user_id"))
+    user_id = read_id(fields.get("user_id"))
     if isinstance(channel, str) and channel:
         user_id = people.channel(channel, when)
     said = next(
@@ -149,25 +149,18 @@ def _details(fields: Mapping[str, Any], user_id: int | None) -> dict[str, Any]:
         for key, value in fields.items()
         if key not in hidden
         and value not in (None, "", [], {})
-        and not (key == "user_id" and _user(value) == user_id)
+        and not (key == "user_id" and read_id(value) == user_id)
     }
     try:
         small = len(msgspec.json.encode(details)) <= MAX_DETAILS_BYTES
-    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError, TypeError):
         small = False
     return details if small else {}
 
 
-def _user(value: object) -> int | None:
-    """Read an id, which may be text (§10 C25)."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _when(body: Mapping[str, Any], now_ms: int) -> int:
     for key in _TIME_KEYS:
-        value = _user(body.get(key))
+        value = read_id(body.get(key))
         if value is not None and 0 < value < MAX_TIMESTAMP:
             return normalised_ms(value)
     return now_ms

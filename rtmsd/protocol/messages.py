@@ -7,7 +7,7 @@ C25). A field that is of no such form is left out, and the rest of its message i
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -25,10 +25,16 @@ MS_FROM, MS_TO = 100_000_000_000, 100_000_000_000_000
 """Timestamps in milliseconds lie between these; below are seconds, above micro- and nanoseconds."""
 
 
+MIN_ID, MAX_ID = -(2**63), 2**63 - 1
+
+UserId = Annotated[int, msgspec.Meta(ge=MIN_ID, le=MAX_ID)]
+"""Zoom's are unsigned 32-bit numbers (protocol.md §5.0); larger ones could not be written down."""
+
+
 class Content(msgspec.Struct, gc=False):
     """The `content` of the media messages 14–18."""
 
-    user_id: int = -1
+    user_id: UserId = -1
     user_name: str | None = None
     data: str | dict[str, Any] = ""  # an object only in some forms of chat
     length: int | None = None
@@ -43,7 +49,7 @@ class Content(msgspec.Struct, gc=False):
 class AudioContent(msgspec.Struct, gc=False):
     """The `content` of message 14, and nothing else: nearly every message is one, and each field costs."""
 
-    user_id: int = -1
+    user_id: UserId = -1
     user_name: str | None = None
     data: str = ""
     length: int | None = None
@@ -73,7 +79,7 @@ class Message(msgspec.Struct):
     reason: int | str | None = None
     stop_reason: int | str | None = None
     state: int | str | None = None
-    user_id: int | None = None
+    user_id: UserId | None = None
     rtms_session_id: str | None = None
     media_server: MediaServer | None = None
     media_params: dict[str, Any] | None = None
@@ -153,6 +159,15 @@ def _whole(value: object) -> object:
 
 def encode(message: dict[str, Any]) -> bytes:
     return orjson.dumps(message)
+
+
+def read_id(value: object) -> int | None:
+    """Read an id, which may be text (§10 C25); None when it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and MIN_ID <= value <= MAX_ID:
+        return value
+    return None
 
 
 def normalised_ms(timestamp: int) -> int:

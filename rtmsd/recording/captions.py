@@ -75,10 +75,18 @@ def phrases(frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int
 def final(spoken: Iterable[Phrase]) -> list[Phrase]:
     """Return the phrases as they stand after all updates and deletions; an update of an unknown phrase is a new one."""
     standing: dict[tuple[str, int, int], list[Phrase]] = {}
+    updated: set[tuple[str, int, int]] = set()
     for phrase in spoken:
         same = standing.setdefault(phrase.key, [])
-        if phrase.operation != "new" and same:
+        if phrase.operation == "new":
+            if phrase.key in updated:
+                continue  # it came again, or late: the update of it stands
+        elif same:
             same.pop()
+        if phrase.operation == "update":
+            updated.add(phrase.key)
+        elif phrase.operation == "delete":
+            updated.discard(phrase.key)
         if phrase.operation != "delete":
             same.append(phrase)
     kept = [phrase for same in standing.values() for phrase in same]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -90,6 +90,16 @@ class Ledger:
     def _watch(self, gap: Gap) -> None:
         if gap.user_id is None and concerns_audio(gap):
             self.recoverable_ms = max(self.recoverable_ms, gap.to_ms)
+
+
+def unflushed(kept: Iterable[int], known: Span, media: MediaKind, user_id: int | None = None) -> Gap:
+    """Make the gap of what was written and is no longer on the disk, when nothing tells its times.
+
+    It lasts from the latest time that was `kept` to the end of `known`: the times from the first item to the newest.
+    """
+    first, newest = known
+    from_ms = max((stamp for stamp in kept if first <= stamp <= newest), default=first)
+    return Gap("unflushed", from_ms, newest, media, user_id)
 
 
 def _continues(last: Gap, gap: Gap, *, within_ms: int) -> bool:

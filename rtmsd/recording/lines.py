@@ -44,6 +44,22 @@ def line(value: msgspec.Struct) -> bytes:
     return encode(msgspec.to_builtins(value))
 
 
+def whole_lines(data: bytes, kind: type[_T]) -> tuple[list[_T], int]:
+    """Decode the lines before the first that is torn or damaged; return them and how many bytes they are."""
+    decoder = msgspec.json.Decoder(kind)
+    found, size = list[_T](), 0
+    for one in data.splitlines(keepends=True):
+        try:
+            if not one.endswith(b"\n"):
+                break
+            orjson.loads(one)  # the decoder passes over damage in what it does not need
+            found.append(decoder.decode(one))
+        except (ValueError, RecursionError):
+            break
+        size += len(one)
+    return found, size
+
+
 def decode_all(data: bytes, kind: type[_T]) -> list[_T]:
     """Decode every line; raises ValueError at the first bad one."""
     decoder = msgspec.json.Decoder(kind)

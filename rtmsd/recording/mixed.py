@@ -21,26 +21,20 @@ _WINDOW = 1 << 18  # samples: 1 MiB of sums for mono, whatever the length of the
 def mix(tracks: Sequence[tuple[Path, Sequence[Span]]], out: Path, form: TrackFormat, samples: int) -> None:
     """Write the sum of tracks, each given with its runs, as a finished file of that many samples of 16-bit PCM.
 
-    Only runs are read and only windows with sound are written: silence costs neither time nor disk space.
+    Only runs are read and only windows with sound are written: silence costs neither time nor disk space. One track
+    is open at a time: more people may speak than a process may open files.
     """
     pcm = mixed_format(form)
     with ExitStack() as stack:
         target = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         stack.callback(os.close, target)
-        sources = []
-        for path, runs in tracks:
-            source = os.open(path, os.O_RDONLY)
-            stack.callback(os.close, source)
-            sources.append((source, runs))
         for start in range(0, samples, _WINDOW):
             end = min(start + _WINDOW, samples)
             window = np.zeros((end - start) * form.channels, dtype=np.int32)
             heard = False
-            for source, runs in sources:
-                for a, b in clip(runs, start, end):
-                    data = os.pread(
-                        source, (b - a) * form.unit_bytes, header_bytes(form) + a * form.unit_bytes
-                    )
+            for path, runs in tracks:
+                spans = clip(runs, start, end)
+                for (a, b), data in zip(spans, _read(path, spans, form), strict=True):
                     window[(a - start) * form.channels : (b - start) * form.channels] += _decoded(data, form)
                     heard = True
             if heard:
@@ -62,6 +56,20 @@ def alaw_table() -> npt.NDArray[np.int16]:
         exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent, 1) - 1
     )
     return np.where(code & 0x80, size, -size).astype(np.int16)
+
+
+def _read(path: Path, spans: Sequence[Span], form: TrackFormat) -> list[bytes]:
+    """Read those spans of a track; one without any is not opened."""
+    if not spans:
+        return []
+    source = os.open(path, os.O_RDONLY)
+    try:
+        return [
+            os.pread(source, (b - a) * form.unit_bytes, header_bytes(form) + a * form.unit_bytes)
+            for a, b in spans
+        ]
+    finally:
+        os.close(source)
 
 
 def _decoded(data: bytes, form: TrackFormat) -> npt.NDArray[np.int16]:

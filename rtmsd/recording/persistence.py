@@ -150,5 +150,6 @@ class LedgerFile:
         self._size += len(data)
 
     def close(self) -> None:
-        """Let go of the lock."""
-        os.close(self._handle)
+        """Let go of the lock, and of the number that the file had: it is soon another file's."""
+        handle, self._handle = self._handle, -1
+        os.close(handle)

@@ -13,8 +13,10 @@ import msgspec
 
 from rtmsd.frames import Gap, MediaKind, ShareFrame, VideoFrame
 from rtmsd.recording.files import INDEX, PART, PICTURES, SHARE, VIDEO
-from rtmsd.recording.lines import decode_all, line
+from rtmsd.recording.ledger import unflushed
+from rtmsd.recording.lines import decode_all, line, whole_lines
 from rtmsd.recording.manifest import PictureEntry
+from rtmsd.recording.spans import Span
 
 # What each codec's files end in: players take concatenated JPEGs for Motion JPEG by that.
 SUFFIXES = {"H264": ".h264", "JPG": ".mjpeg", "PNG": ".png"}
@@ -80,22 +82,28 @@ def user_of(name: str) -> int:
     return int(Path(name).stem.partition("=")[2])
 
 
-def reconcile(directory: Path, sizes: dict[str, int]) -> tuple[dict[str, PictureFile], list[Gap]]:
+def reconcile(
+    directory: Path, sizes: dict[str, int], known: Span
+) -> tuple[dict[str, PictureFile], list[Gap]]:
     """Cut the unfinished files to what `sizes` says, and to whole frames that have their line; mend `sizes`.
 
-    Returns what each holds then, and the frames that were there by the index and have been lost.
+    Returns what each holds then, and gaps for the frames that have been lost: as exact as the index tells, and within
+    `known`, the times from the first item to the newest, where the index was lost too.
     """
     found: dict[str, PictureFile] = {}
     gaps = []
     for name in [name for name in sizes if name.startswith(PICTURES) and not name.endswith(INDEX)]:
         data, index = (directory / (one + PART) for one in (name, name + INDEX))
-        lines = _read_index(index, sizes.get(name + INDEX, 0))
+        promised = sizes.get(name + INDEX, 0)
+        lines, read = whole_lines(index.read_bytes()[:promised] if index.exists() else b"", Picture)
         held = min(sizes[name], data.stat().st_size if data.exists() else 0)
         lost = [entry.timestamp_ms for entry in lines if entry.offset + entry.bytes > held]
-        if lost:
-            kind = MediaKind(name.partition("/")[0])
-            gaps.append(Gap("unflushed", min(lost), max(lost), kind, user_of(name)))
         lines = lines[: len(lines) - len(lost)]
+        kind = MediaKind(name.partition("/")[0])
+        if read < promised:
+            gaps.append(unflushed((entry.timestamp_ms for entry in lines), known, kind, user_of(name)))
+        elif lost:
+            gaps.append(Gap("unflushed", min(lost), max(lost), kind, user_of(name)))
         sizes[name] = sum(entry.bytes for entry in lines)
         sizes[name + INDEX] = sum(len(line(entry)) for entry in lines)
         for path, size in ((data, sizes[name]), (index, sizes[name + INDEX])):
@@ -145,15 +153,3 @@ def check(directory: Path, entry: PictureEntry) -> Iterator[str]:
             yield f"{entry.file} should be called after its medium, user and codec in the manifest"
     except (KeyError, ValueError):
         yield f"{entry.file} is no name of a file with pictures"
-
-
-def _read_index(path: Path, size: int) -> list[Picture]:
-    """Read the lines that are whole, up to the first that is not."""
-    data = path.read_bytes()[:size] if path.exists() else b""
-    entries = []
-    for one in data.splitlines(keepends=True):
-        try:
-            entries += decode_all(one if one.endswith(b"\n") else b"{", Picture)
-        except ValueError:
-            break
-    return entries

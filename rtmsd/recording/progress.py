@@ -209,7 +209,8 @@ class Progress:
         self._seen(stamp)
         if not self.pictures.take(frame):
             kind = MediaKind.SHARE if isinstance(frame, ShareFrame) else MediaKind.VIDEO
-            self.ledger.refuse(Gap("format_unsupported", stamp, stamp, kind, frame.user_id))
+            cause = "format_unsupported" if frame.data else "bad_packet"
+            self.ledger.refuse(Gap(cause, stamp, stamp, kind, frame.user_id))
 
     def _gap(self, gap: Gap) -> None:
         if self.torn_ms is not None and gap.from_ms <= self.torn_ms < gap.to_ms:

@@ -111,7 +111,12 @@ class Recording:
         self._commit(draft)
 
     def flush(self) -> None:
-        """Make every data file valid and let the ledger know it. After OSError flush again; nothing is lost."""
+        """Make every data file valid and let the ledger know it. After OSError flush again; nothing is lost.
+
+        Raises RecordingError when the recording has been left.
+        """
+        if self._done:
+            raise self._left()
         if self._progress.undecided:
             draft = self._progress.draft()
             draft.decide_zero()
@@ -152,9 +157,12 @@ class Recording:
         draft.settle()
         self._commit(draft)
 
+    def _left(self) -> RecordingError:
+        return RecordingError(f"the recording in {self._directory} has been left: open it again to go on")
+
     def _commit(self, draft: Progress) -> None:
         if self._done:
-            raise RecordingError(f"the recording in {self._directory} has been left: open it again to go on")
+            raise self._left()
         patches = []
         pages: dict[int, int] = {}
         sizes: dict[str, int] = {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
+from rtmsd.frames import MediaKind, TranscriptFrame
 from rtmsd.recording import opus, pictures
 from rtmsd.recording.files import (
     AUDIO,
@@ -18,10 +21,21 @@ from rtmsd.recording.files import (
     TRANSCRIPT,
 )
 from rtmsd.recording.growing import reconcile_wav
+from rtmsd.recording.ledger import unflushed
+from rtmsd.recording.lines import whole_lines
 from rtmsd.recording.progress import Progress
-from rtmsd.recording.spans import subtract
+from rtmsd.recording.spans import Span, subtract
 from rtmsd.recording.timeline import Track
 from rtmsd.recording.wav import header_bytes
+
+# Lines whose loss is a gap: events are no medium.
+_MEDIA = {TRANSCRIPT: MediaKind.TRANSCRIPT, CHAT: MediaKind.CHAT}
+
+
+class _Timed(msgspec.Struct, gc=False):
+    """What is needed of a line of chat or events."""
+
+    timestamp_ms: int
 
 
 def reconcile(
@@ -29,8 +43,8 @@ def reconcile(
 ) -> dict[int, int]:
     """Cut what lies beyond the ledger, silence what it does not know, and undo a close that was begun.
 
-    Sound or lines that the ledger promises and the disk lost (a power failure) leave `progress` and `sizes`, and
-    are ledgered as "unflushed"; returned is where such tracks end now.
+    What the ledger promises and the disk lost (a power failure) leaves `progress` and `sizes`, and is ledgered as
+    "unflushed", but for events; returned is where such tracks end now.
     """
     _reopen_closed(directory, progress, sizes)
     known = {progress.tracks.file(user_id) + PART for user_id in progress.tracks.by_user}
@@ -44,11 +58,11 @@ def reconcile(
         end = reconcile_track(directory, progress, user_id, sizes, suspended=suspended)
         if end < ledgered:
             cuts[user_id] = end
-    progress.pictures.files, lost = pictures.reconcile(directory, sizes)
+    progress.pictures.files, lost = pictures.reconcile(directory, sizes, _known(progress))
     for gap in lost:
         progress.ledger.report(gap)
     for name in GROWING:
-        sizes[name] = _reconcile_lines(directory / (name + PART), sizes.get(name, 0))
+        _reconcile_lines(directory, name, progress, sizes)
     paths = [directory / (name + PART) for name in (TRANSCRIPT, CHAT)]
     progress.had_lines = frozenset(
         line for path in paths if path.exists() for line in path.read_bytes().splitlines(keepends=True)
@@ -111,13 +125,22 @@ def _lose(progress: Progress, user_id: int, units: int) -> Track:
     return progress.tracks.by_user[user_id]
 
 
-def _reconcile_lines(path: Path, size: int) -> int:
-    if not path.exists():
-        return 0
-    if path.stat().st_size < size:
-        size = path.read_bytes().rfind(b"\n") + 1
+def _reconcile_lines(directory: Path, name: str, progress: Progress, sizes: dict[str, int]) -> None:
+    """Keep the lines that the ledger knows, up to the first that is torn or damaged."""
+    path, promised = directory / (name + PART), sizes.get(name, 0)
+    data = path.read_bytes()[:promised] if path.exists() else b""
+    kept, size = whole_lines(data, TranscriptFrame if name == TRANSCRIPT else _Timed)
     if size:
         os.truncate(path, size)
     else:
-        path.unlink()
-    return size
+        path.unlink(missing_ok=True)
+    sizes[name] = size
+    if size < promised and name in _MEDIA:
+        stamps = (one.start_ms if isinstance(one, TranscriptFrame) else one.timestamp_ms for one in kept)
+        progress.ledger.report(unflushed(stamps, _known(progress), _MEDIA[name]))
+
+
+def _known(progress: Progress) -> Span:
+    """Return the times of the first item and of the newest, in Unix milliseconds."""
+    newest = progress.newest_ms or 0
+    return min(progress.first_ms or progress.zero_ms or newest, newest), newest

@@ -17,7 +17,7 @@ from rtmsd.recording.spans import clip, union
 PAUSE_MS = 300
 
 _LINE = re.compile(
-    rb"SPEAKER (\S{1,200}) 1 (\d{1,9})\.(\d{3}) (\d{1,9})\.(\d{3}) <NA> <NA> (-?\d{1,19}) <NA> <NA>\n"
+    rb"SPEAKER (\S{1,200}) 1 (\d{1,9})\.(\d{3}) (\d{1,9})\.(\d{3}) <NA> <NA> (-?\d{1,20}) <NA> <NA>\n"
 )
 
 

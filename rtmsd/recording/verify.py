@@ -110,12 +110,13 @@ def verify(directory: Path) -> Report:
         return Report([*problems, f"{error.filename or directory} cannot be read: {error.strerror}"])
     except ValueError as error:
         return Report([*problems, f"{MANIFEST} is no manifest that this version knows: {error}"])
-    problems += _check_manifest(manifest, found)
-    for check in _CHECKS:
+    for check in (lambda _, told: _check_manifest(told, found), *_CHECKS):
         try:
             problems += check(directory, manifest)
         except OSError as error:
             problems.append(f"{error.filename or directory} cannot be read: {error.strerror}")
+        except (ValueError, OverflowError) as error:
+            problems.append(f"{MANIFEST} says what cannot be: {error}")
     return Report(problems, manifest)
 
 

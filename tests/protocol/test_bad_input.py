@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -204,3 +205,26 @@ def test_no_message_breaks_a_stream(product: str, messages: list[tuple[str, Any]
     assert bench.finished is None
     bench.content("audio", 14, data=b"abcd", timestamp=WALL_MS + 77_777, user_id=4242)
     assert any(isinstance(item, AudioFrame) and item.user_id == 4242 for item in bench.items)
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, 2**70, -(2**70)])
+def test_ids_that_nobody_could_write_down_are_nobodys(number: int) -> None:
+    """Every item that comes of them can be encoded, and no frame is anybody's."""
+    bench = ProductBench(kinds=frozenset(MediaKind))
+
+    said = json.dumps({"sender": {"user_id": number}, "text": "Hello", "files": [number]})
+    for kind, message in (
+        content("audio", 14, user_id=number),
+        content("video", 15, user_id=number),
+        content("transcript", 17, user_id=number, data="Hello"),
+        content("chat", 18, user_id=number, data=said),
+        ("signaling", {"msg_type": 6, "event": {"event_type": 2, "timestamp": WALL_MS, "user_id": number}}),
+        (
+            "signaling",
+            {"msg_type": 6, "event": {"event_type": 3, "participants": [number, {"user_id": number}]}},
+        ),
+    ):
+        bench.receive(kind, message)
+    bench.later(1.0)
+    assert all(msgspec.json.encode(item) for item in bench.items)
+    assert number not in {getattr(item, "user_id", None) for item in bench.items}

@@ -98,6 +98,8 @@ def changed(operation, user_id, at_ms, text, to_ms=None):
         ([changed("new", 1, 0, "a"), changed("delete", 1, 0, ""), changed("new", 1, 0, "b")], ["b"]),
         ([changed("delete", 1, 0, ""), changed("new", 1, 0, "a")], ["a"]),
         ([changed("update", 1, 0, "never seen before")], ["never seen before"]),
+        ([changed("update", 1, 0, "b"), changed("new", 1, 0, "a")], ["b"]),
+        ([changed("new", 1, 0, "a"), changed("update", 1, 0, "b"), changed("new", 1, 0, "a")], ["b"]),
         ([changed("new", 1, 0, "a"), changed("update", 2, 0, "b"), changed("delete", 1, 1, "")], ["a", "b"]),
         ([changed("new", 1, 0, "a"), changed("new", 1, 0, "b"), changed("delete", 1, 0, "")], ["a"]),
         (

@@ -75,15 +75,15 @@ def test_pictures_without_sound(tmp_path):
     assert manifest.mix == "There is no mix: no sound came."
 
 
-@pytest.mark.parametrize(("codec", "data"), [("VP8", b"frame"), ("H264", b"")])
-def test_what_is_no_picture_is_counted(tmp_path, codec, data):
+@pytest.mark.parametrize(
+    ("codec", "data", "cause"), [("VP8", b"frame", "format_unsupported"), ("H264", b"", "bad_packet")]
+)
+def test_what_is_no_picture_is_counted(tmp_path, codec, data, cause):
     """A codec without a place here, and a frame without bytes, are ledgered and harm nothing."""
     form = type(PICTURE)(codec, "HD", 25)
     manifest = finished(tmp_path, packet(1, 0), VideoFrame(1, "Ann", ZERO + 40, data, form))
-    assert manifest.pictures == () and manifest.counts == {"format_unsupported": 1}
-    assert [(gap.cause, gap.media, gap.user_id) for gap in manifest.gaps] == [
-        ("format_unsupported", "video", 1)
-    ]
+    assert manifest.pictures == () and manifest.counts == {cause: 1}
+    assert [(gap.cause, gap.media, gap.user_id) for gap in manifest.gaps] == [(cause, "video", 1)]
 
 
 @pytest.mark.parametrize("media", [MediaKind.VIDEO, MediaKind.SHARE])
@@ -158,8 +158,23 @@ def test_pictures_that_the_disk_lost(tmp_path, lost, size):
     manifest = finished(tmp_path, *more)
     kept = frames_of(tmp_path, CAMERA)
     assert kept == told(camera)[: len(kept) - len(more)] + told(more)
-    if lost == CAMERA:
-        assert {(gap.cause, gap.media, gap.user_id) for gap in manifest.gaps} == {("unflushed", "video", 1)}
+    [gap] = manifest.gaps
+    assert (gap.cause, gap.media, gap.user_id) == ("unflushed", "video", 1)
+    gone = camera[len(kept) - len(more) :]
+    assert gone and gap.from_ms <= gone[0].timestamp_ms and gap.to_ms == gone[-1].timestamp_ms
+    assert gap.from_ms >= gone[0].timestamp_ms - 40
+
+
+def test_pictures_that_are_gone_without_a_trace_are_ledgered(tmp_path):
+    """After a power failure that cost both files of one person, the ledger alone knows them, and says so."""
+    recording = opened(tmp_path)
+    recording.write([picture(1, 0), shared(2, 500), picture(1, 1000)])
+    recording.suspend()
+    shutil.rmtree(tmp_path / "video")
+    opened(tmp_path).suspend()
+    manifest = finished(tmp_path, picture(1, 2000))
+    assert manifest.gaps == (Gap("unflushed", ZERO, ZERO + 1000, MediaKind.VIDEO, 1),)
+    assert [at for at, _ in frames_of(tmp_path, CAMERA)] == [2000]
 
 
 def altered(name, change):

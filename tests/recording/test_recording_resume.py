@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 
@@ -24,7 +25,7 @@ from recording_samples import (
 )
 
 from rtmsd.errors import RecordingError
-from rtmsd.frames import ChatFrame, Event, Gap
+from rtmsd.frames import ChatFrame, Event, Gap, MediaKind
 from rtmsd.recording import purge, verify
 from rtmsd.recording.track_format import track_format
 from rtmsd.recording.wav import check
@@ -154,6 +155,50 @@ def test_a_power_failure_is_ledgered(tmp_path):
     assert [(track.present_secs, track.missing_secs) for track in manifest.tracks] == [(1.02, 1), (0, 0.5)]
     assert {gap.cause for gap in manifest.gaps} == {"unflushed"}
     assert (tmp_path / "transcript.jsonl").read_text().count("\n") == 1
+
+
+def _shortened(data):
+    return data[:-3]
+
+
+def _emptied(data):
+    return b""
+
+
+def _blotted(data):
+    """A block of zeros in the last line but one."""
+    last = data[:-1].rindex(b"\n")
+    return data[: last - 60] + bytes(40) + data[last - 20 :]
+
+
+@pytest.mark.parametrize("medium", ["transcript", "chat"])
+@pytest.mark.parametrize(("damage", "left"), [(_shortened, 4), (_emptied, 0), (_blotted, 3)])
+def test_lines_that_the_disk_lost_are_ledgered(tmp_path, medium, damage, left):
+    """Phrases and chat after the first line that is torn or damaged are gone, and the recording says from when."""
+    recording = opened(tmp_path)
+    for at in range(0, 5000, 1000):
+        chat = ChatFrame(7, "Ann", ZERO + at, "new", f"m{at}", "A message " * 20, "everyone")
+        recording.write([packet(1, at), phrase(1, at, at + 900, "A phrase " * 20), chat])
+    recording.suspend()
+    part = tmp_path / f"{medium}.jsonl.part"
+    part.write_bytes(damage(part.read_bytes()))
+    manifest = finished(tmp_path)
+    assert manifest.gaps == (
+        Gap("unflushed", ZERO + max(0, left - 1) * 1000, ZERO + 4000, MediaKind(medium)),
+    )
+    found = tmp_path / f"{medium}.jsonl"
+    assert (found.read_text().count("\n") if found.exists() else 0) == left
+
+
+def test_damaged_events_are_cut(tmp_path):
+    """Events that the disk lost are no gap: nothing that was said or shown is missing."""
+    recording = opened(tmp_path)
+    recording.write([packet(1, 0), *[Event("x" * 100, ZERO + at) for at in range(5)]])
+    recording.suspend()
+    part = tmp_path / "events.jsonl.part"
+    part.write_bytes(_blotted(part.read_bytes()))
+    assert finished(tmp_path).gaps == ()
+    assert (tmp_path / "events.jsonl").read_text().count("\n") == 3
 
 
 class _Died(BaseException):
@@ -286,3 +331,16 @@ def test_a_phrase_that_zoom_replays_to_a_new_process_stands_once(tmp_path):
     finished(tmp_path, phrase(1, 0, 900, "Hi"), phrase(1, 0, 900, "Hi there"))
     lines = (tmp_path / "transcript.jsonl").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines] == ["Hi", "Hi there"]
+
+
+def test_a_recording_that_was_left_writes_nothing_more(tmp_path):
+    """The numbers of its files are soon other files': a flush that comes late must not touch them."""
+    recording = opened(tmp_path / "r")
+    recording.write([packet(1, 0)])
+    recording.abandon()
+    handles = [os.open(tmp_path / f"other{number}", os.O_RDWR | os.O_CREAT) for number in range(8)]
+    with pytest.raises(RecordingError, match="has been left"):
+        recording.flush()
+    assert all(os.fstat(handle).st_size == 0 for handle in handles)
+    for handle in handles:
+        os.close(handle)

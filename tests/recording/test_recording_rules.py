@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+
 import msgspec
 import orjson
 import pytest
@@ -204,6 +207,19 @@ def test_mix_saturates(tmp_path):
     loud = b"\xff\x7f" * 160
     manifest_of(tmp_path, [packet(1, 0, loud), packet(2, 0, loud), end(20)])
     assert (samples(tmp_path / "audio/mixed.wav") == 32767).all()
+
+
+def test_mix_of_more_tracks_than_files_may_be_open(tmp_path):
+    """However many spoke, closing needs few open files at a time."""
+    talk = [packet(user_id, at) for at in (0, 20) for user_id in range(1, 101)]
+    used = max(map(int, os.listdir("/proc/self/fd")))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 30, hard))
+    try:
+        manifest = manifest_of(tmp_path, talk + [end(40)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(manifest.tracks) == 100 and samples(tmp_path / "audio/mixed.wav").all()
 
 
 def test_without_audio(tmp_path):

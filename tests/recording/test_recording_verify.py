@@ -268,3 +268,13 @@ def test_no_recording(tmp_path, content):
     assert report.summary == "no readable manifest"
     assert not verify(tmp_path / "nowhere").ok
     assert msgspec.json.encode(report.problems)
+
+
+def test_numbers_that_cannot_be_are_problems(tmp_path):
+    """A sealed manifest with an enormous number is a wrong recording, not a failure of the check."""
+    recording = make(tmp_path / "r")
+    manifest = orjson.loads((recording / "manifest.json").read_bytes())
+    manifest["tracks"][0]["present_secs"] = 1e308
+    (recording / "manifest.json").write_bytes(orjson.dumps(manifest))
+    reseal(recording)
+    assert any("cannot be" in problem for problem in verify(recording).problems)
