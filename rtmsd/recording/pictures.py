@@ -113,9 +113,9 @@ def reconcile(
                 path.unlink(missing_ok=True)
         if lines:
             found[name] = summary(lines)
-    known = {one + PART for name in found for one in (name, name + INDEX)}
+    left = {one + PART for name in found for one in (name, name + INDEX)}
     for path in [path for kind in PICTURES for path in (directory / kind).glob("*" + PART)]:
-        if path.relative_to(directory).as_posix() not in known:
+        if path.relative_to(directory).as_posix() not in left:
             path.unlink()
     return found, gaps
 

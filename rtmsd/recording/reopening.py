@@ -129,7 +129,8 @@ def _reconcile_lines(directory: Path, name: str, progress: Progress, sizes: dict
     """Keep the lines that the ledger knows, up to the first that is torn or damaged."""
     path, promised = directory / (name + PART), sizes.get(name, 0)
     data = path.read_bytes()[:promised] if path.exists() else b""
-    kept, size = whole_lines(data, TranscriptFrame if name == TRANSCRIPT else _Timed)
+    kind: type[TranscriptFrame | _Timed] = TranscriptFrame if name == TRANSCRIPT else _Timed
+    kept, size = whole_lines(data, kind)
     if size:
         os.truncate(path, size)
     else:

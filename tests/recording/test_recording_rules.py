@@ -212,11 +212,12 @@ def test_mix_saturates(tmp_path):
 def test_mix_of_more_tracks_than_files_may_be_open(tmp_path):
     """However many spoke, closing needs few open files at a time."""
     talk = [packet(user_id, at) for at in (0, 20) for user_id in range(1, 101)]
-    used = max(map(int, os.listdir("/proc/self/fd")))
+    used = set(map(int, os.listdir("/proc/self/fd")))
+    free = [number for number in range(len(used) + 31) if number not in used]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 30, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[30], hard))
     try:
-        manifest = manifest_of(tmp_path, talk + [end(40)])
+        manifest = manifest_of(tmp_path, [*talk, end(40)])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert len(manifest.tracks) == 100 and samples(tmp_path / "audio/mixed.wav").all()
