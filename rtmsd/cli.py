@@ -19,6 +19,7 @@ from rtmsd import __version__
 from rtmsd.app import Daemon, run_until_signal
 from rtmsd.config import Config, find_plugin_dir, load_config
 from rtmsd.demo import run_demo
+from rtmsd.diagnosis.explain import explain as explain_code
 from rtmsd.errors import ConfigError, RtmsdError
 from rtmsd.plugins import Plugins, load_plugins
 from rtmsd.recording import verify as verify_recording
@@ -65,6 +66,27 @@ def run(path: Path, log_json: bool, log_level: Any) -> None:
     chance = random.Random()  # noqa: S311  # jitter needs no secrecy
     daemon = Daemon(config, plugins, clock=clock, chance=chance, systemd=systemd)
     _run(run_until_signal(daemon))
+
+
+@main.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Say what a code of Zoom's means: 18 (all its meanings), stop:18, status:3, api:2310, sdk:960, 0x3c0, or a name."""
+    try:
+        meanings = explain_code(code)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    for meaning in meanings:
+        one = meaning.explanation
+        click.echo(
+            f"{meaning.kind}:{one.number}  {one.name}\n  {one.cause}\n  {one.remedy}\n  ({one.source})"
+        )
+    if not meanings:
+        click.echo(
+            f"{code} means nothing here: it is newer than this version of rtmsd, or no code of Zoom's.",
+            err=True,
+        )
+        sys.exit(1)
 
 
 @main.command()

@@ -1,0 +1,84 @@
+"""What Zoom tells of a meeting's life: started, who came and went, ended (protocol.md §2.6)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Happening = Literal[
+    "started", "ended", "joined", "left", "jbh_joined", "waits", "waits_no_more", "admitted", "role"
+]
+
+_EVENTS: dict[str, Happening] = {
+    "meeting.started": "started",
+    "meeting.ended": "ended",
+    "meeting.participant_joined": "joined",
+    "meeting.participant_left": "left",
+    # Somebody is in the meeting before the host.
+    "meeting.participant_jbh_joined": "jbh_joined",
+    # Somebody waits because nobody may join before the host: the meeting has not started.
+    "meeting.participant_jbh_waiting": "waits",
+    "meeting.participant_jbh_waiting_left": "waits_no_more",
+    "meeting.participant_joined_waiting_room": "waits",
+    "meeting.participant_put_in_waiting_room": "waits",
+    "meeting.participant_left_waiting_room": "waits_no_more",
+    "meeting.participant_admitted": "admitted",
+    "meeting.participant_role_changed": "role",
+    "webinar.started": "started",
+    "webinar.ended": "ended",
+}
+
+
+class Lifecycle(msgspec.Struct, frozen=True):
+    """One event of a meeting. `user_id` is the participant's Zoom user id, empty for guests; names and e-mails are not kept.
+
+    `host_id` is the scheduled host, whether or not present. `role` is the new one after a change: host, cohost, attendee.
+    """
+
+    happening: Happening
+    at_ms: int
+    meeting_id: str
+    meeting_uuid: str
+    host_id: str
+    account_id: str = ""
+    topic: str = ""
+    user_id: str = ""
+    role: str = ""
+
+
+def lifecycle(event: str, event_ts: int, body: bytes) -> Lifecycle | None:
+    """Read a verified webhook; None when it says nothing of a meeting's life, or names no meeting."""
+    happening = _EVENTS.get(event)
+    if happening is None:
+        return None
+    try:
+        payload = _object(msgspec.json.decode(body), "payload")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    meeting = _object(payload, "object")
+    participant = _object(meeting, "participant")
+    found = Lifecycle(
+        happening,
+        event_ts,
+        meeting_id=_text(meeting.get("id")).replace(" ", ""),
+        meeting_uuid=_text(meeting.get("uuid")),
+        host_id=_text(meeting.get("host_id")),
+        account_id=_text(payload.get("account_id")),
+        topic=_text(meeting.get("topic")),
+        user_id=_text(participant.get("id")) or _text(participant.get("participant_user_id")),
+        role=_text(participant.get("new_role")).lower(),
+    )
+    return found if found.meeting_id and found.meeting_uuid else None
+
+
+def _object(value: Any, key: str) -> dict[str, Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str:
+    """Read an id, which some events write as a number (§2.6)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) and len(value) <= 512 else ""

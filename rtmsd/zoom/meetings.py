@@ -1,0 +1,123 @@
+"""The calls that the start coordinator makes: start, stop, pause and resume the app in a meeting, and look meetings up."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, Literal, Protocol
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from rtmsd.runtime.clock import Clock
+from rtmsd.zoom.limits import Budget, retry_after_secs
+from rtmsd.zoom.oauth import Token
+from rtmsd.zoom.replies import Reply, read_reply
+
+ANSWER_SECS = 15.0
+HELD_SECS = 5.0
+"""How long every call of the account waits after a 429 that does not say."""
+
+_MOST_BYTES = 1024 * 1024
+
+Action = Literal["start", "stop", "pause", "resume"]
+
+
+class Tokens(Protocol):
+    """Where tokens come from; see `TokenSource`."""
+
+    async def token(self) -> Token: ...
+
+    def refused(self, token: Token) -> None: ...
+
+
+def twice_encoded(uuid: str) -> str:
+    """Write a UUID into a path. Some hold slashes and must be encoded twice; all may be (protocol.md §4.5)."""
+    return quote(quote(uuid, safe=""), safe="")
+
+
+class ZoomMeetings:
+    """Zoom's REST API with one account's token. `regional`: ask the region that the token names, not `api_url`."""
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        api_url: str,
+        tokens: Tokens,
+        budget: Budget,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        regional: bool = False,
+    ) -> None:
+        self._session = session
+        self._api_url = api_url.rstrip("/")
+        self._tokens = tokens
+        self._budget = budget
+        self._clock = clock
+        self._tls = tls
+        self._regional = regional
+        self._log = structlog.get_logger("rtmsd.zoom")
+
+    async def set_app(
+        self, meeting_id: str, action: Action, *, client_id: str, participant_user_id: str = ""
+    ) -> Reply:
+        """Start, stop, pause or resume the app `client_id` (the receiver's) in a meeting, by its number (§4.1).
+
+        `participant_user_id`: for whom; without it for whom the token represents. Raises TokenError. A good reply only says
+        that Zoom took the request.
+        """
+        settings = {"client_id": client_id}
+        if participant_user_id:
+            settings["participant_user_id"] = participant_user_id
+        path = f"/live_meetings/{quote(meeting_id, safe='')}/rtms_app/status"
+        return await self._call(
+            "PATCH", path, {"action": action, "settings": settings}, what=f"{action} the app"
+        )
+
+    async def meeting(self, number_or_uuid: str) -> Reply:
+        """Look a meeting up by its number or UUID; `document` has id, uuid, host_id and status. Raises TokenError."""
+        return await self._call("GET", f"/meetings/{twice_encoded(number_or_uuid)}", what="look up a meeting")
+
+    async def live_meetings(self, user_id: str) -> Reply:
+        """List a user's meetings that are going on; `document["meetings"]`. Raises TokenError."""
+        path = f"/users/{quote(user_id, safe='')}/meetings?type=live&page_size=300"
+        return await self._call("GET", path, what="list live meetings")
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None, *, what: str) -> Reply:
+        """Ask, once more with a new token after a 401."""
+        for last in (False, True):
+            token = await self._tokens.token()
+            await self._budget.turn()
+            reply = await self._ask(method, path, body, token)
+            self._log.info(what, status=reply.status, code=reply.code, tracking_id=reply.tracking_id)
+            if reply.status == 429:
+                self._budget.hold(reply.retry_after_secs if reply.retry_after_secs is not None else HELD_SECS)
+            if reply.status != 401 or last:
+                break
+            self._tokens.refused(token)
+        return reply
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None, token: Token) -> Reply:
+        base = f"{token.api_url.rstrip('/')}/v2" if self._regional and token.api_url else self._api_url
+        try:
+            async with self._session.request(
+                method,
+                URL(base + path, encoded=True),  # as it is written: what must be encoded is
+                json=body,
+                headers={"Authorization": f"Bearer {token.secret.reveal()}"},
+                timeout=aiohttp.ClientTimeout(total=ANSWER_SECS),
+                allow_redirects=False,
+                ssl=self._tls if self._tls is not None else True,
+            ) as response:
+                return read_reply(
+                    response.status,
+                    await response.content.read(_MOST_BYTES),
+                    tracking_id=response.headers.get("x-zm-trackingid", ""),
+                    retry_after_secs=retry_after_secs(response.headers, now_s=self._clock.wall()),
+                )
+        except TimeoutError:
+            return Reply(0, message=f"no answer within {ANSWER_SECS:.0f} s")
+        except aiohttp.ClientError as error:
+            return Reply(0, message=f"no connection ({type(error).__name__})")

@@ -1,0 +1,319 @@
+"""Starting an app in a meeting: asked at the right time, believed only when the stream is there."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtmsd.protocol.lifecycle import Happening, Lifecycle
+from rtmsd.start.attempts import (
+    CONFIRM_SECS,
+    MOST_REQUESTS,
+    MOST_RESTARTS,
+    Action,
+    Ask,
+    StartMachine,
+    State,
+    Tell,
+    WakeAt,
+    Worked,
+)
+from rtmsd.zoom.replies import Meaning, Reply, meaning
+
+HOST, GUEST, INVITEE = "30R7kT7bTIKSNUFEuH_Qlg", "", "invitee"
+TAKEN = meaning(Reply(204))
+
+
+class Meeting:
+    """Drives a StartMachine in virtual time and answers its requests."""
+
+    def __init__(
+        self, *, reply: Meaning | None = TAKEN, has_host_token: bool = False, first_trigger: str = ""
+    ) -> None:
+        self.machine = StartMachine(has_host_token=has_host_token, first_trigger=first_trigger)
+        self.reply = reply
+        self.now = 0.0
+        self.asked: list[tuple[float, Ask]] = []
+        self.told: list[Tell] = []
+        self.worked: list[str] = []
+        self.wake_at: float | None = None
+
+    def do(self, actions: list[Action]) -> None:
+        before = len(self.asked)
+        for action in actions:
+            match action:
+                case Ask():
+                    self.asked.append((self.now, action))
+                case WakeAt(at):
+                    assert at is None or at >= self.now
+                    self.wake_at = at
+                case Tell():
+                    self.told.append(action)
+                case Worked(trigger):
+                    self.worked.append(trigger)
+        for _, ask in self.asked[before:]:
+            if self.reply is not None:
+                self.do(self.machine.replied(ask.number, self.reply, self.now))
+
+    def happens(self, what: Happening, user_id: str = "", role: str = "") -> None:
+        event = Lifecycle(what, 0, "857", "4444==", HOST, user_id=user_id, role=role)
+        self.do(self.machine.happened(event, self.now))
+
+    def later(self, secs: float) -> None:
+        end = self.now + secs
+        for _ in range(500):
+            if self.wake_at is None or self.wake_at > end:
+                break
+            self.now = max(self.now, self.wake_at)
+            self.do(self.machine.woken(self.now))
+        else:
+            raise AssertionError("it wants to be woken again and again")
+        self.now = end
+
+    def stream(self, stream_id: str = "s1") -> None:
+        self.do(self.machine.stream_started(stream_id, self.now))
+
+    def stops(self, reason: int | None, stream_id: str = "s1") -> None:
+        self.do(self.machine.stream_stopped(stream_id, reason, HOST, self.now))
+
+    @property
+    def requests(self) -> int:
+        return len(self.asked)
+
+
+def test_a_host_who_starts_the_meeting_gets_the_stream_at_once() -> None:
+    """One request, for the host; `rtms_started` confirms it, and nothing is asked afterwards."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.happens("joined", HOST)
+    [(_, asked)] = meeting.asked[:1]
+    assert (asked.as_host, asked.participant_user_id, asked.trigger) == (False, HOST, "started")
+    meeting.later(1.4)
+    meeting.stream()
+    requests = meeting.requests
+    meeting.happens("joined", INVITEE)
+    meeting.later(600)
+    assert meeting.machine.state is State.CONFIRMED and meeting.requests == requests
+
+
+def test_a_guest_first_and_the_host_forty_seconds_later() -> None:
+    """Report 140368: Zoom takes the request and does nothing; the host's coming is asked about at that moment."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.happens("jbh_joined", GUEST)
+    meeting.later(40.0)
+    assert meeting.machine.state is not State.CONFIRMED
+    assert any("no stream came" in one.sentence and one.problem for one in meeting.told)
+    before = meeting.requests
+    meeting.happens("joined", HOST)
+    assert meeting.requests == before + 1
+    at, asked = meeting.asked[-1]
+    assert (at, asked.trigger, asked.participant_user_id) == (40.0, "joined", HOST)
+    meeting.later(1.0)
+    meeting.stream()
+    assert meeting.worked == ["joined"]
+
+
+def test_a_guest_first_and_the_host_never() -> None:
+    """It is asked again and again, less and less often; at the meeting's end it is said that nothing ever started."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.happens("joined", GUEST)
+    meeting.later(3600)
+    assert 10 < meeting.requests <= MOST_REQUESTS
+    times = [at for at, _ in meeting.asked]
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= CONFIRM_SECS
+    meeting.happens("ended")
+    assert meeting.machine.state is State.GIVEN_UP
+    assert meeting.told[-1].problem and "no stream ever started" in meeting.told[-1].sentence
+    meeting.later(3600)
+    assert meeting.wake_at is None
+
+
+def test_with_the_hosts_own_token_nobody_needs_to_be_there() -> None:
+    """The request is the host's, without a participant, and the host's coming is no reason to repeat it (§4.3)."""
+    meeting = Meeting(has_host_token=True)
+    meeting.happens("started")
+    meeting.happens("joined", HOST)
+    [(_, asked)] = meeting.asked
+    assert asked.as_host and asked.participant_user_id == ""
+
+
+def test_nobody_is_asked_while_people_only_wait() -> None:
+    """Whoever waits before the host has no meeting yet: a request would be answered with 3000 (§2.6)."""
+    meeting = Meeting()
+    meeting.happens("waits", GUEST)
+    meeting.later(600)
+    assert meeting.requests == 0 and meeting.machine.state is State.ARMED
+
+
+def test_auto_start_was_faster() -> None:
+    """A stream that Zoom started by itself is as good; nothing is asked."""
+    meeting = Meeting(first_trigger="joined")
+    meeting.happens("started")
+    meeting.stream()
+    meeting.happens("joined", HOST)
+    assert meeting.requests == 0 and meeting.machine.state is State.CONFIRMED and meeting.worked == []
+
+
+def test_what_worked_before_is_tried_first() -> None:
+    """Where only the host's coming helped before, the meeting's start is not asked about."""
+    meeting = Meeting(first_trigger="joined")
+    meeting.happens("started")
+    assert meeting.requests == 0
+    meeting.happens("joined", HOST)
+    assert meeting.requests == 1
+
+
+def test_not_allowed_waits_for_somebody_who_is() -> None:
+    """2308: a guest's coming changes nothing, an invitee's or a new host's does."""
+    meeting = Meeting(reply=meaning(Reply(400, code=2308)))
+    meeting.happens("started")
+    meeting.happens("joined", GUEST)
+    meeting.later(600)
+    assert meeting.requests == 1
+    meeting.happens("joined", INVITEE)
+    meeting.happens("role", role="host")
+    assert meeting.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [(13262, State.REFUSED), (4711, State.REFUSED), (300, State.REFUSED)]
+)
+def test_what_needs_a_person_is_not_repeated(code: int, state: State) -> None:
+    """One request, and a problem with its remedy."""
+    meeting = Meeting(reply=meaning(Reply(400, code=code)))
+    meeting.happens("started")
+    meeting.happens("joined", HOST)
+    meeting.later(3600)
+    assert meeting.requests == 1 and meeting.machine.state is state and meeting.told[-1].problem
+
+
+@pytest.mark.parametrize("code", [2310, 3000])
+def test_what_passes_is_tried_again_until_it_has(code: int) -> None:
+    """2310 right after a purchase, 3000 right after the start: it heals within two minutes and works."""
+    meeting = Meeting(reply=meaning(Reply(400, code=code)))
+    meeting.happens("started")
+    meeting.later(90)
+    assert 4 <= meeting.requests <= 8
+    meeting.reply = TAKEN
+    meeting.later(60)
+    meeting.stream()
+    assert meeting.machine.state is State.CONFIRMED
+
+
+def test_what_should_pass_and_does_not_is_given_up() -> None:
+    """Twelve answers in a row: then somebody has to look."""
+    meeting = Meeting(reply=meaning(Reply(400, code=2310)))
+    meeting.happens("started")
+    meeting.later(3 * 3600)
+    assert meeting.machine.state is State.REFUSED and "Developer Pack" in meeting.machine.sentence
+
+
+def test_zoom_says_when() -> None:
+    """A 429 that asks for half a minute gets it."""
+    meeting = Meeting(reply=None)
+    meeting.happens("started")
+    meeting.do(meeting.machine.replied(1, meaning(Reply(429)), 0.0, wait_secs=30.0))
+    meeting.later(29)
+    assert meeting.requests == 1
+    meeting.later(2)
+    assert meeting.requests == 2
+
+
+@pytest.mark.parametrize("reason", [10, 11, 12, 13, 14, 15, 16, 17, 19, 24])
+def test_a_stream_that_broke_is_started_again_five_times(reason: int) -> None:
+    """While the meeting lives, with growing pauses; then never."""
+    meeting = Meeting()
+    meeting.happens("started")
+    for number in range(MOST_RESTARTS + 1):
+        meeting.stream(f"s{number}")
+        before = meeting.requests
+        meeting.stops(reason, f"s{number}")
+        meeting.later(61)
+        assert (meeting.requests > before) is (number < MOST_RESTARTS)
+    assert meeting.machine.state is State.GIVEN_UP
+
+
+@pytest.mark.parametrize("reason", [1, 2, 4, 5, 7, 8, 9, 18, 20, 23, 25, 26, None])
+def test_a_stream_that_was_stopped_on_purpose_stays_stopped(reason: int | None) -> None:
+    """Neither time nor people start it again; with 18 the same credentials would only fail again (§10 C36)."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.stream()
+    before = meeting.requests
+    meeting.stops(reason)
+    meeting.later(600)
+    meeting.happens("joined", INVITEE)
+    assert meeting.requests == before
+
+
+def test_a_user_who_left_is_waited_for() -> None:
+    """Stop reason 3: others who come do not matter, the user who comes back does."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.happens("joined", HOST)
+    meeting.stream()
+    meeting.happens("left", HOST)
+    before = meeting.requests
+    meeting.stops(3)
+    meeting.happens("joined", INVITEE)
+    meeting.later(600)
+    assert meeting.requests == before
+    meeting.happens("joined", HOST)
+    assert meeting.requests == before + 1
+
+
+def test_a_second_stream_of_the_meeting_keeps_it_confirmed() -> None:
+    """Two users with the app: the end of one stream is not the end of all."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.stream("a")
+    meeting.stream("b")
+    meeting.stops(13, "a")
+    assert meeting.machine.state is State.CONFIRMED and meeting.wake_at is None
+
+
+_steps = st.one_of(
+    st.tuples(
+        st.sampled_from(
+            ["started", "ended", "joined", "left", "jbh_joined", "waits", "waits_no_more", "admitted", "role"]
+        ),
+        st.sampled_from([HOST, GUEST, INVITEE]),
+    ),
+    st.tuples(st.just("later"), st.floats(0, 300)),
+    st.tuples(st.just("stream"), st.sampled_from("ab")),
+    st.tuples(st.just("stop"), st.sampled_from([None, 1, 3, 6, 8, 13, 18, 19, 24])),
+    st.tuples(st.just("reply"), st.sampled_from([204, 400, 401, 403, 404, 429, 500])),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_steps, max_size=40))
+def test_no_order_of_events_makes_it_ask_too_much(steps: list[tuple[str, object]]) -> None:
+    """Never two requests at once, never one without a meeting, never more than the budget, always a sentence."""
+    meeting = Meeting()
+    for name, value in steps:
+        if name == "later":
+            meeting.later(float(str(value)))
+        elif name == "stream":
+            meeting.stream(str(value))
+        elif name == "stop":
+            meeting.do(
+                meeting.machine.stream_stopped(
+                    "a", value if isinstance(value, int) else None, HOST, meeting.now
+                )
+            )
+        elif name == "reply":
+            meeting.reply = meaning(Reply(int(str(value))))
+        else:
+            meeting.happens(name, str(value), role="host")  # type: ignore[arg-type]  # drawn from the names
+        assert meeting.requests <= MOST_REQUESTS
+    assert all(one.sentence for one in meeting.told)
+    meeting.happens("ended")
+    asked = meeting.requests
+    meeting.later(3600)
+    assert meeting.requests == asked
