@@ -102,4 +102,4 @@ class SinkType:
     options: type[Any]  # each type has its own dataclass
     wants: Callable[[Any], frozenset[MediaKind]]  # of an options instance
     build: Callable[[Any, SinkContext], Sink]  # of an options instance
-    batch_ms: int = 200  # how long frames are gathered for it, unless the configuration says otherwise
+    batch_ms: int = 500  # how long frames are gathered for it, unless the configuration says otherwise

@@ -85,7 +85,7 @@ class AppConfig:
 class DeliveryConfig:
     """How a sink's queue behaves. These keys stand directly in `[[sinks]]`, beside the sink's own."""
 
-    batch_ms: Annotated[int, Meta(ge=1, le=60_000)] = 200
+    batch_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
     queue_bytes: Annotated[int, Meta(ge=65_536)] = 16 * 1024 * 1024
     when_full: Literal["drop_newest", "drop_oldest"] = "drop_newest"
     write_timeout_secs: Annotated[float, Meta(gt=0, le=3600)] = 30.0

@@ -35,6 +35,9 @@ _MAX_SKEW_MS = 600_000
 NOTICED_MS = 1000
 """A broken connection may be noticed so late: somebody who spoke until then was not heard since their last packet."""
 
+_PACKET_MS = 1000
+"""The longest packet: where the buffer begins in the middle of one, that one is lost."""
+
 _LATEST_AUDIO_MS = 3000
 """Audio that is later than other messages by more than this was kept for us: it does not tell what time it is."""
 
@@ -167,8 +170,11 @@ class Coverage:
         if timestamp_ms >= absence.regained_ms - lateness:
             return self._close(kind, absence.regained_ms)
         # Replayed. What lies before the first packet was silence, as long as the buffer reaches back so far.
-        whole = outage <= BUFFER_MS and not absence.unheard
-        covered_from = absence.from_ms if whole else min(timestamp_ms, absence.regained_ms)
+        covered_from = min(timestamp_ms, absence.regained_ms)
+        if outage <= BUFFER_MS and not absence.unheard:
+            reach_ms = absence.regained_ms - BUFFER_MS
+            beyond = absence.from_ms < reach_ms  # sent before the break was noticed, and too long ago to be kept
+            covered_from = min(covered_from, reach_ms + _PACKET_MS) if beyond else absence.from_ms
         return self._close(kind, covered_from)
 
     def settle(self, now: float, signaling_heard: float) -> list[Gap]:

@@ -14,7 +14,7 @@ SILENCE_SECS = 65.0
 CLOSED_HOLD_SECS = 2.0
 """After a Close frame Zoom may still say why, by webhook or on the other socket (§7.3)."""
 
-LINGER_SECS = 0.45
+LINGER_SECS = 1.1
 """What a media socket has brought may still be unread when signaling ends: sockets have no order among each other (§7.7)."""
 
 STEADY_SECS = 5.0

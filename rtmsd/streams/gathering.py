@@ -1,4 +1,4 @@
-"""Busy sockets are read in bunches: the kernel wakes us for a fifth of a second's worth, not for each packet.
+"""Busy sockets are read in bunches: the kernel wakes us for half a second's worth, not for each packet.
 
 Waking, reading and going through Python's code for one packet of 20 ms costs more than decoding it. So a socket on which
 packets come densely is given a low-water mark (`SO_RCVLOWAT`): it counts as readable once that much is there. Whatever is
@@ -12,8 +12,8 @@ import contextlib
 import socket
 from typing import Protocol
 
-TICK_SECS = 0.2
-"""Nothing waits longer than two of these; a sink that gathers for 200 ms hardly notices."""
+TICK_SECS = 0.5
+"""Nothing waits longer than two of these; a sink that gathers for as long hardly notices."""
 
 DENSE = 5
 """Messages in a tick from which gathering them is worth it."""

@@ -128,8 +128,7 @@ def measure(variant: Variant, load: Talk, base_url: str, ca_file: Path, streams:
             after = client.ask()
             pace = load.ask(report=True)
             sent = load.ask(end=True)["sent"]
-            time.sleep(0.7)
-            final = client.ask()
+            final = last_frames(client, sent)
         finally:
             client.end()
     frames = after["frames"] - before["frames"]
@@ -143,6 +142,16 @@ def measure(variant: Variant, load: Talk, base_url: str, ca_file: Path, streams:
         kib_per_stream=(after["resident_bytes"] - empty["resident_bytes"]) / streams / 1024,
         load_was_limit=pace["busy"] > BUSY_LOAD or pace["late_share"] > LATE_SHARE,
     )
+
+
+def last_frames(client: Talk, sent: int) -> dict[str, Any]:
+    """Wait for what is on its way: bunches, batches and a poll each take their time. What has not come in 4 s is lost."""
+    for _ in range(8):
+        time.sleep(0.5)
+        final = client.ask()
+        if final["frames"] >= sent:
+            break
+    return final
 
 
 def run(*, streams: int, rounds: int, secs: float, only: list[str], json_file: Path | None) -> int:

@@ -425,7 +425,7 @@ def test_what_the_media_sockets_still_hold_is_taken_before_a_reconnect() -> None
     bench.join()
     bench.closed("signaling")
     bench.audio(WALL_MS + 100)
-    bench.later(0.6)
+    bench.later(LINGER_SECS + 0.15)
     assert set(bench.live) == {"signaling"}
     assert [item.timestamp_ms for item in bench.items if isinstance(item, AudioFrame)] == [WALL_MS + 100]
 
