@@ -24,6 +24,7 @@ from rtmsd.config.model import (
 )
 from rtmsd.config.once import Names, Once
 from rtmsd.config.secrets import Secret
+from rtmsd.config.starting import check_start, read_expected, read_only
 from rtmsd.config.walk import BAD, Surroundings, Table, did_you_mean
 from rtmsd.errors import ConfigError
 
@@ -117,6 +118,8 @@ def _check_zoom(table: Table, zoom: ZoomConfig) -> None:
     for key in ("oauth_url", "api_url"):
         if not _is_safe_url(getattr(zoom, key)):
             table.problem(key, "expected an https:// URL (http:// only to this machine's loopback)")
+    if not _is_safe_url(zoom.events_url, "ws"):
+        table.problem("events_url", "expected a wss:// URL (ws:// only to this machine's loopback)")
     if not zoom.allowed_hosts:
         table.problem(
             "allowed_hosts", "names no host, so that no stream could be joined; leave it out for Zoom's"
@@ -132,13 +135,13 @@ def _check_zoom(table: Table, zoom: ZoomConfig) -> None:
         table.problem("ca_file", f"there is no file {zoom.ca_file}")
 
 
-def _is_safe_url(text: str) -> bool:
+def _is_safe_url(text: str, scheme: str = "http") -> bool:
     try:
         url = urlsplit(text)
         host = url.hostname or ""
     except ValueError:
         return False
-    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and is_loopback(host)))
+    return bool(host) and (url.scheme == f"{scheme}s" or (url.scheme == scheme and is_loopback(host)))
 
 
 def _is_host(text: str) -> bool:
@@ -189,7 +192,6 @@ def _apps(root: Table, sink_names: Sequence[str]) -> list[AppConfig]:
         client_id = table.take("client_id", str)
         client_secret = table.take("client_secret", Secret)
         webhook_secrets = table.take("webhook_secrets", tuple[Secret, ...])
-        _start(table)
         app = table.fill(
             AppConfig,
             name=name,
@@ -197,23 +199,17 @@ def _apps(root: Table, sink_names: Sequence[str]) -> list[AppConfig]:
             client_secret=client_secret,
             webhook_secrets=webhook_secrets,
             sinks=_app_sinks(table, sink_names),
-            start="auto",
+            only=read_only(table),
+            expected=read_expected(table),
             media=read_media(table),
         )
         table.finish()
         once.check(table, client_id, client_secret, webhook_secrets)
         if app is not BAD:
+            check_start(table, app)
+            once.check_controller(table, app.manual)
             apps.append(app)
     return apps
-
-
-def _start(table: Table) -> None:
-    start = table.take("start", str, "auto")
-    if start == "manual":
-        table.problem("start", '"manual" is not available in this version; use "auto"')
-    elif start not in ("auto", BAD):
-        table.problem("start", f'expected "auto", got "{start}"')
-    table.refuse("manual", "[apps.manual] is not available in this version; take this table out")
 
 
 def _app_sinks(table: Table, sink_names: Sequence[str]) -> Any:

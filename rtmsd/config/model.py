@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,15 +35,64 @@ class ZoomConfig:
 
     oauth_url: str = "https://zoom.us/oauth/token"
     api_url: str = "https://api.zoom.us/v2"
+    events_url: str = "wss://ws.zoom.us/ws"
     allowed_hosts: tuple[str, ...] = ("*.zoom.us", "*.zoomgov.com")
     ca_file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnlyConfig:
-    """Which meetings are taken; every line must match."""
+    """Which streams are taken: every line that is there must match; `start.rules` judges.
+
+    `topics` are patterns with `*` and `?`, without regard to case. `second_stream`: what becomes of two streams of one
+    meeting. `refused`: what is not taken is left to others, or stopped.
+    """
 
     original_host: bool = False
+    hosts: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    meetings: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    second_stream: Literal["both", "first", "host"] = "both"
+    refused: Literal["leave", "stop"] = "leave"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManualConfig:
+    """The Server-to-Server OAuth app that starts the RTMS app. `webhook_secrets` are those of its own event subscription."""
+
+    account_id: str
+    client_id: str
+    client_secret: Secret
+    webhook_secrets: tuple[Secret, ...] = ()
+    regional_api: bool = False
+    look_every_secs: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostConfig:
+    """A host who authorised the RTMS app: the first refresh token; the journal keeps those that follow."""
+
+    user_id: str
+    refresh_token: Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedConfig:
+    """A meeting that should be streamed: from `at` on, and again after every so many days. `at` has an offset."""
+
+    meeting: str
+    at: datetime
+    every_days: Annotated[int, Meta(ge=0, le=366)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsConfig:
+    """Events by Zoom's event WebSocket. `owner`: whose subscription it is, the RTMS app's or that of `[apps.manual]`."""
+
+    subscription_id: str
+    owner: Literal["app", "manual"] = "app"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +126,12 @@ class AppConfig:
     client_secret: Secret
     webhook_secrets: tuple[Secret, ...]
     sinks: tuple[str, ...]
-    start: Literal["auto"] = "auto"
+    start: Literal["auto", "manual"] = "auto"
+    start_deadline_secs: Annotated[float, Meta(ge=10, le=86_400)] = 120.0
+    manual: ManualConfig | None = None
+    hosts: tuple[HostConfig, ...] = ()
+    expected: tuple[ExpectedConfig, ...] = ()
+    events: EventsConfig | None = None
     only: OnlyConfig = field(default_factory=OnlyConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from rtmsd.config.model import ManualConfig
 from rtmsd.config.secrets import Secret
 from rtmsd.config.walk import BAD, REQUIRED, Table
 
@@ -54,8 +55,16 @@ class Once:
                 "webhook_secrets",
                 "names no secret; expected the Secret Token of the app's event subscription",
             )
-        for index, secret in enumerate(webhook_secrets):
-            key = f"webhook_secrets[{index}]"
+        self._secrets(table, "webhook_secrets", client_secret, webhook_secrets)
+
+    def check_controller(self, table: Table, manual: ManualConfig | None) -> None:
+        """Check the event subscription of a controller app, which has a Secret Token of its own."""
+        if manual is not None:
+            self._secrets(table, "manual.webhook_secrets", manual.client_secret, manual.webhook_secrets)
+
+    def _secrets(self, table: Table, name: str, client_secret: Any, secrets: tuple[Secret, ...]) -> None:
+        for index, secret in enumerate(secrets):
+            key = f"{name}[{index}]"
             where = next((path for other, path in self._webhook_secrets if other == secret), None)
             if where is not None:
                 table.problem(key, f"is the same as {where}; each app and each rotation has its own")

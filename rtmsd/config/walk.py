@@ -8,6 +8,7 @@ import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -61,12 +62,6 @@ class Table:
             self.problem(key, f"is missing; expected {_wanted(_plain(hint))}")
             return BAD
         return default
-
-    def refuse(self, key: str, sentence: str) -> None:
-        """Report a key that has a meaning, but not here and now."""
-        self._known.add(key)
-        if key in self._values:
-            self.problem(key, sentence)
 
     def table(self, key: str) -> Table:
         """Open a table below this one; a missing one is empty."""
@@ -196,6 +191,7 @@ def _wanted(hint: Any) -> str:
         str: "text in quotes",
         Path: "a path in quotes",
         Secret: "where the secret stands",
+        datetime: "a time, such as 2026-11-23T10:00:00Z",
     }
     return names.get(hint, f"a value of type {getattr(hint, '__name__', hint)}")
 

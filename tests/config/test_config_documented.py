@@ -15,6 +15,10 @@ from rtmsd.config import (
     AppConfig,
     Config,
     DeliveryConfig,
+    EventsConfig,
+    ExpectedConfig,
+    HostConfig,
+    ManualConfig,
     MediaConfig,
     OnlyConfig,
     Secret,
@@ -30,12 +34,15 @@ FILE = Path(__file__).parents[2] / "config" / "rtmsd.toml"
 # Options that stand in no table.
 TOP = {"state_dir", "plugin_dir"}
 
+# Tables of an app.
+OF_AN_APP = ("only", "media", "manual", "hosts", "expected", "events")
+
 # Defaults that another option decides, or that are shown by an example because there is none.
 SHOWN_BY_EXAMPLE = {"admin.token", "zoom.ca_file", "apps.sinks"}
 
 
 def _uncommented() -> dict[str, Any]:
-    text = re.sub(r"^#(?=[a-z_]+ = )", "", FILE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^#(?=[a-z_]+ = |\[)", "", FILE.read_text(), flags=re.MULTILINE)
     return tomllib.loads(text)
 
 
@@ -57,20 +64,25 @@ def test_every_option_and_default() -> None:
         **_options(AdminConfig, "admin."),
         **_options(ZoomConfig, "zoom."),
         **_options(AppConfig, "apps."),
+        **_options(ManualConfig, "apps.manual."),
+        **_options(HostConfig, "apps.hosts."),
+        **_options(ExpectedConfig, "apps.expected."),
+        **_options(EventsConfig, "apps.events."),
         **_options(OnlyConfig, "apps.only."),
         **_options(MediaConfig, "apps.media."),
         **_options(SinkConfig, "sinks."),
         **_options(DeliveryConfig, "sinks."),
         **_options(FileOptions, "sinks."),
     }
-    for tables in ("apps.only", "apps.media", "sinks.options", "sinks.delivery"):
+    for tables in (*(f"apps.{name}" for name in OF_AN_APP), "sinks.options", "sinks.delivery"):
         del fields[tables]
     document = _uncommented()
     documented = {key: document.pop(key) for key in TOP}
     for table, keys in document.items():
         for key, value in (keys[0] if isinstance(keys, list) else keys).items():
-            if key in ("only", "media") and isinstance(value, dict):
-                documented.update({f"{table}.{key}.{name}": inner for name, inner in value.items()})
+            if table == "apps" and key in OF_AN_APP:
+                [inner] = value if isinstance(value, list) else [value]
+                documented.update({f"{table}.{key}.{name}": one for name, one in inner.items()})
             else:
                 documented[f"{table}.{key}"] = value
     assert set(documented) - TOP == set(fields)
@@ -104,7 +116,7 @@ def test_it_loads(tmp_path: Path) -> None:
 
 def test_secrets_are_typed_so() -> None:
     """Whatever is named a secret or token is a Secret, so that it cannot be printed."""
-    for cls in (AdminConfig, AppConfig):
+    for cls in (AdminConfig, AppConfig, ManualConfig, HostConfig):
         for name, hint in typing.get_type_hints(cls).items():
             if "secret" in name or "token" in name:
                 assert Secret in (hint, *typing.get_args(hint)), name
