@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from rtmsd.protocol.codes import StopReason, number_of
+from rtmsd.protocol.lifecycle import Lifecycle, kept, lifecycle
 from rtmsd.protocol.products import BY_PREFIX
 from rtmsd.protocol.signature import validation_token, webhook_signature
 
@@ -74,7 +75,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
 
     event: str
     event_ts: int
-    kind: Literal["started", "stopped", "interrupted", "validation", "notice", "other"]
+    kind: Literal["started", "stopped", "interrupted", "validation", "notice", "lifecycle", "other"]
     product: str
     stream_id: str
     uuid: str
@@ -87,6 +88,8 @@ class WebhookEvent(msgspec.Struct, frozen=True):
     plain_token: str
     said: dict[str, str | int | float | bool] = {}
     """What a notice says: a few short values, nothing personal."""
+    life: Lifecycle | None = None
+    """What an event of kind "lifecycle" tells of a meeting."""
 
 
 class BadWebhook(msgspec.Struct, frozen=True):
@@ -150,10 +153,43 @@ def parse(body: bytes) -> WebhookEvent | BadWebhook:
         payload = {}
     nested = payload.get("object")
     fields = {**nested, **payload} if isinstance(nested, dict) else payload
-    return _event(event, document.get("event_ts"), fields)
+    event_ts = document.get("event_ts")
+    at_ms = event_ts if isinstance(event_ts, int) and not isinstance(event_ts, bool) else 0
+    if (life := lifecycle(event, at_ms, payload)) is not None:
+        return _of_a_meeting(event, life)
+    return _event(event, at_ms, fields)
 
 
-def _event(event: str, event_ts: object, fields: dict[str, Any]) -> WebhookEvent:
+def kept_body(event: WebhookEvent, body: bytes) -> bytes:
+    """What of a webhook is kept: it says the same when it is read again, and names nobody."""
+    if event.life is not None:
+        return kept(event.event, event.life)
+    if event.kind == "notice":
+        payload = {**event.said, "meeting_uuid": event.uuid}
+        return msgspec.json.encode({"event": event.event, "event_ts": event.event_ts, "payload": payload})
+    return body
+
+
+def _of_a_meeting(event: str, life: Lifecycle) -> WebhookEvent:
+    return WebhookEvent(
+        event=event,
+        event_ts=life.at_ms,
+        kind="lifecycle",
+        product=event.partition(".")[0],
+        stream_id="",
+        uuid=life.meeting_uuid,
+        meeting_id=life.meeting_id,
+        account_id=life.account_id,
+        operator_id="",
+        is_original_host=None,
+        server_urls=(),
+        stop_reason=None,
+        plain_token="",
+        life=life,
+    )
+
+
+def _event(event: str, event_ts: int, fields: dict[str, Any]) -> WebhookEvent:
     prefix, _, suffix = event.rpartition(".")
     product = BY_PREFIX.get(prefix, "")
     kind: Literal["started", "stopped", "interrupted", "validation", "notice", "other"] = "other"
@@ -168,7 +204,7 @@ def _event(event: str, event_ts: object, fields: dict[str, Any]) -> WebhookEvent
     host = fields.get("is_original_host")
     return WebhookEvent(
         event=event,
-        event_ts=event_ts if isinstance(event_ts, int) and not isinstance(event_ts, bool) else 0,
+        event_ts=event_ts,
         kind=kind,
         product=product,
         stream_id=_text(fields.get("rtms_stream_id")),

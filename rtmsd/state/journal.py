@@ -16,7 +16,7 @@ from typing import TypeVar
 from rtmsd.frames import StreamInfo
 from rtmsd.runtime.clock import Clock
 from rtmsd.state.lock import owned
-from rtmsd.state.rows import StreamRow, Taken, WebhookRow
+from rtmsd.state.rows import MeetingRow, NoteRow, StreamRow, Taken, WebhookRow
 from rtmsd.state.store import Store
 
 _T = TypeVar("_T")
@@ -62,9 +62,22 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     async def take_webhook(
-        self, *, app: str, event: str, event_ts: int, stream_id: str | None, body: bytes, received_ms: int
+        self,
+        *,
+        app: str,
+        event: str,
+        event_ts: int,
+        stream_id: str | None,
+        body: bytes,
+        received_ms: int,
+        kept: bytes | None = None,
+        meeting: tuple[str, str] = ("", ""),
     ) -> Taken:
-        """Keep a webhook, once: the same app, event, stream and event time is a duplicate, which is only counted."""
+        """Keep a webhook, once: the same app, event, stream and event time is a duplicate, which is only counted.
+
+        Without a stream the same body is the same webhook. `kept` is stored instead of `body`; `meeting` is its UUID and
+        number.
+        """
         once = stream_id or "sha256:" + hashlib.sha256(body).hexdigest()
         return await self._call(
             lambda: self._store.take_webhook(
@@ -73,7 +86,8 @@ class Journal:
                 event_ts=event_ts,
                 once=once,
                 stream_id=stream_id or "",
-                body=body,
+                meeting=meeting,
+                body=body if kept is None else kept,
                 received_ms=received_ms,
             )
         )
@@ -118,6 +132,31 @@ class Journal:
     async def recent_streams(self, limit: int = 100) -> list[StreamRow]:
         """Return the newest streams, living and ended, newest first."""
         return await self._call(lambda: self._store.streams(ended_too=True, limit=limit))
+
+    async def meeting_seen(self, row: MeetingRow) -> None:
+        """Note that a meeting goes on; what `row` leaves empty stays as it was."""
+        await self._call(lambda: self._store.meeting_seen(row))
+
+    async def meeting_ended(self, app: str, uuid: str, at_ms: int) -> bool:
+        """Note that a meeting is over; False when it is unknown or already was."""
+        return await self._call(lambda: self._store.meeting_ended(app, uuid, at_ms))
+
+    async def meetings(self, *, since_ms: int) -> list[MeetingRow]:
+        """Return the meetings that began since then, ended ones too, oldest first."""
+        return await self._call(lambda: self._store.meetings(since_ms=since_ms))
+
+    async def note(self, row: NoteRow) -> None:
+        """Add a sentence to a meeting's story, for `rtmsd why`."""
+        await self._call(lambda: self._store.note(row))
+
+    async def keep(self, app: str, name: str, value: str) -> None:
+        """Keep one value of an app, such as the newest refresh token of a host, instead of the last."""
+        now_ms = self._clock.wall_ms()
+        await self._call(lambda: self._store.keep(app, name, value, now_ms))
+
+    async def kept(self, app: str, name: str) -> str | None:
+        """Return what was kept under this name."""
+        return await self._call(lambda: self._store.kept(app, name))
 
     async def prune(self, *, days: int = 30, keep: int = 100_000) -> int:
         """Forget handled webhooks and ended streams older than `days`, and beyond the newest `keep` of each.

@@ -45,3 +45,32 @@ class StreamRow:
     reason: int | None
     name: str
     sentence: str
+
+
+@dataclass(frozen=True)
+class MeetingRow:
+    """One occurrence of a meeting, as an app heard of it. What is not known is empty; `ended_ms` None: it goes on."""
+
+    app: str
+    uuid: str
+    number: str = ""
+    host_id: str = ""
+    account_id: str = ""
+    topic: str = ""
+    begun_ms: int = 0
+    ended_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteRow:
+    """A sentence of a meeting's story. `kind`: the state of its start ("armed", "refused" …), "asked", "answered", "gap",
+    "rule", "never_started". `problem`: somebody should look at it."""
+
+    app: str
+    meeting_uuid: str
+    meeting_id: str = ""
+    stream_id: str = ""
+    at_ms: int
+    kind: str
+    sentence: str
+    problem: bool = False

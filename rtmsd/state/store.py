@@ -13,9 +13,9 @@ import msgspec
 
 from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
-from rtmsd.state.rows import StreamRow, Taken, WebhookRow
+from rtmsd.state.rows import MeetingRow, NoteRow, StreamRow, Taken, WebhookRow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # `once` is what makes a webhook the same: its stream, or a digest of its body when it concerns none.
 _SCHEMA = """
@@ -50,6 +50,50 @@ CREATE TABLE streams (
 ) STRICT;
 CREATE INDEX streams_by_age ON streams (begun_ms);
 """
+
+# What each version added: a journal of an older one gets the rest.
+_SINCE_2 = """
+ALTER TABLE webhooks ADD COLUMN meeting_uuid TEXT NOT NULL DEFAULT '';
+ALTER TABLE webhooks ADD COLUMN meeting_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX webhooks_by_meeting ON webhooks (meeting_uuid) WHERE meeting_uuid != '';
+
+CREATE TABLE meetings (
+    app TEXT NOT NULL,
+    uuid TEXT NOT NULL,
+    number TEXT NOT NULL,
+    host_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    begun_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    PRIMARY KEY (app, uuid)
+) STRICT;
+CREATE INDEX meetings_by_number ON meetings (number);
+
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY,
+    app TEXT NOT NULL,
+    meeting_uuid TEXT NOT NULL,
+    meeting_id TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    problem INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notes_by_meeting ON notes (meeting_uuid);
+CREATE INDEX notes_by_age ON notes (at_ms);
+
+CREATE TABLE kept (
+    app TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (app, name)
+) STRICT;
+"""
+
+_VERSIONS = (_SCHEMA, _SINCE_2)
 
 
 @contextmanager
@@ -104,9 +148,9 @@ class Store:
                 f"the journal {self._path} was written by a newer rtmsd (schema {version}, this one knows "
                 f"{SCHEMA_VERSION}); start the newer one, or give this one another state_dir"
             )
-        if version == 0:
+        if version < SCHEMA_VERSION:
             with self._transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in ";".join(_VERSIONS[version:]).split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -132,7 +176,16 @@ class Store:
             return self._db.execute(sql, parameters).rowcount > 0
 
     def take_webhook(
-        self, *, app: str, event: str, event_ts: int, once: str, stream_id: str, body: bytes, received_ms: int
+        self,
+        *,
+        app: str,
+        event: str,
+        event_ts: int,
+        once: str,
+        stream_id: str,
+        meeting: tuple[str, str],
+        body: bytes,
+        received_ms: int,
     ) -> Taken:
         with self._transaction():
             row = self._db.execute(
@@ -143,9 +196,9 @@ class Store:
                 self._db.execute("UPDATE webhooks SET repeats = repeats + 1 WHERE id = ?", row)
                 return Taken(row[0], duplicate=True)
             cursor = self._db.execute(
-                "INSERT INTO webhooks (app, event, event_ts, once, stream_id, body, received_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (app, event, event_ts, once, stream_id, body, received_ms),
+                "INSERT INTO webhooks (app, event, event_ts, once, stream_id, body, received_ms, meeting_uuid, meeting_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (app, event, event_ts, once, stream_id, body, received_ms, *meeting),
             )
             assert cursor.lastrowid is not None
             return Taken(cursor.lastrowid, duplicate=False)
@@ -207,7 +260,62 @@ class Store:
                 " FROM streams WHERE ended_ms IS NULL OR ? ORDER BY begun_ms DESC, rowid DESC LIMIT ?",
                 (ended_too, limit),
             ).fetchall()
-        return [_stream_row(row) for row in rows]
+        return [stream_row(row) for row in rows]
+
+    def meeting_seen(self, row: MeetingRow) -> None:
+        # Events tell different parts; what one left out, another may have said. A meeting that goes on has not ended.
+        self._change(
+            "INSERT INTO meetings (app, uuid, number, host_id, account_id, topic, begun_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (app, uuid) DO UPDATE SET number = coalesce(nullif(excluded.number, ''), number),"
+            " host_id = coalesce(nullif(excluded.host_id, ''), host_id), topic = coalesce(nullif(excluded.topic, ''), topic),"
+            " account_id = coalesce(nullif(excluded.account_id, ''), account_id)",
+            (row.app, row.uuid, row.number, row.host_id, row.account_id, row.topic, row.begun_ms),
+        )
+
+    def meeting_ended(self, app: str, uuid: str, at_ms: int) -> bool:
+        return self._change(
+            "UPDATE meetings SET ended_ms = ? WHERE app = ? AND uuid = ? AND ended_ms IS NULL",
+            (at_ms, app, uuid),
+        )
+
+    def meetings(self, *, since_ms: int) -> list[MeetingRow]:
+        with told(self._path):
+            rows = self._db.execute(
+                "SELECT app, uuid, number, host_id, account_id, topic, begun_ms, ended_ms FROM meetings"
+                " WHERE begun_ms >= ? ORDER BY begun_ms",
+                (since_ms,),
+            ).fetchall()
+        return [MeetingRow(*row) for row in rows]
+
+    def note(self, row: NoteRow) -> None:
+        self._change(
+            "INSERT INTO notes (app, meeting_uuid, meeting_id, stream_id, at_ms, kind, sentence, problem)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.app,
+                row.meeting_uuid,
+                row.meeting_id,
+                row.stream_id,
+                row.at_ms,
+                row.kind,
+                row.sentence,
+                row.problem,
+            ),
+        )
+
+    def keep(self, app: str, name: str, value: str, now_ms: int) -> None:
+        self._change(
+            "INSERT INTO kept (app, name, value, at_ms) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (app, name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms",
+            (app, name, value, now_ms),
+        )
+
+    def kept(self, app: str, name: str) -> str | None:
+        with told(self._path):
+            row = self._db.execute(
+                "SELECT value FROM kept WHERE app = ? AND name = ?", (app, name)
+            ).fetchone()
+        return None if row is None else str(row[0])
 
     def prune(self, *, before_ms: int, keep: int) -> int:
         """Forget what is done and older, and of what is done all but the newest `keep`; return how many."""
@@ -222,12 +330,18 @@ class Store:
                 " (SELECT stream_id FROM streams WHERE ended_ms IS NOT NULL ORDER BY begun_ms DESC LIMIT ?))",
                 (before_ms, keep),
             ).rowcount
+            done += self._db.execute(
+                "DELETE FROM notes WHERE at_ms < ? OR id NOT IN (SELECT id FROM notes ORDER BY id DESC LIMIT ?)",
+                (before_ms, keep),
+            ).rowcount
+            done += self._db.execute("DELETE FROM meetings WHERE begun_ms < ?", (before_ms,)).rowcount
         with told(self._path):
             self._db.execute("PRAGMA incremental_vacuum").fetchall()
         return done
 
 
-def _stream_row(row: tuple[Any, ...]) -> StreamRow:
+def stream_row(row: tuple[Any, ...]) -> StreamRow:
+    """Read a row of info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence."""
     info, urls, segment, last_contact_ms, ended_ms, reason, name, sentence = row
     return StreamRow(
         info=msgspec.json.decode(info, type=StreamInfo),

@@ -19,7 +19,7 @@ import pytest
 from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
 from rtmsd.runtime.clock import Clock
-from rtmsd.state import Journal, Taken
+from rtmsd.state import Journal, MeetingRow, NoteRow, Taken, read_journal, store
 
 DAY_MS = 86_400_000
 
@@ -236,6 +236,78 @@ async def test_damaged_and_newer(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="newer rtmsd"):
         async with Journal.open(tmp_path, SetClock()):
             pass
+
+
+async def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    """What an older rtmsd wrote is there, and everything newer can be written beside it."""
+    with sqlite3.connect(tmp_path / "journal.sqlite3") as db:
+        db.executescript(store._SCHEMA + "PRAGMA user_version = 1;")
+        db.execute(
+            "INSERT INTO webhooks (app, event, event_ts, once, stream_id, body, received_ms) VALUES ('a', 'e', 1, 's', 's', x'7b7d', 1)"
+        )
+    db.close()
+    async with Journal.open(tmp_path, SetClock()) as journal:
+        assert [row.event for row in await journal.unhandled()] == ["e"]
+        await journal.meeting_seen(MeetingRow("a", "u", begun_ms=1))
+
+
+async def test_what_is_known_of_a_meeting_grows(tmp_path: Path) -> None:
+    """Events tell different parts of a meeting; what one leaves out stays, and an end is noted once."""
+    async with Journal.open(tmp_path, SetClock()) as journal:
+        await journal.meeting_seen(MeetingRow("notes", "u=", number="123", begun_ms=5))
+        await journal.meeting_seen(MeetingRow("notes", "u=", host_id="ann", topic="Weekly", begun_ms=9))
+        assert await journal.meeting_ended("notes", "u=", 20)
+        assert not await journal.meeting_ended("notes", "u=", 30)
+        expected = MeetingRow("notes", "u=", "123", "ann", "", "Weekly", 5, 20)
+        assert await journal.meetings(since_ms=5) == [expected]
+        assert await journal.meetings(since_ms=6) == []
+
+
+async def test_the_newest_value_is_kept(tmp_path: Path) -> None:
+    """A rotated refresh token takes the place of the last, for each app apart, and survives a restart."""
+    async with Journal.open(tmp_path, SetClock()) as journal:
+        assert await journal.kept("notes", "refresh") is None
+        await journal.keep("notes", "refresh", "one")
+        await journal.keep("notes", "refresh", "two")
+        await journal.keep("other", "refresh", "three")
+    async with Journal.open(tmp_path, SetClock()) as journal:
+        assert await journal.kept("notes", "refresh") == "two"
+
+
+async def test_a_meetings_story_is_found_by_any_of_its_names(tmp_path: Path) -> None:
+    """Number, UUID and stream id lead to the same webhooks, notes and streams, also while a daemon writes; others do not."""
+    async with Journal.open(tmp_path, SetClock()) as journal:
+        for event, stream, uuid in (("e1", None, "a/b+c=="), ("e2", "s1", "a/b+c=="), ("e3", "s9", "other")):
+            await journal.take_webhook(
+                app="notes",
+                event=event,
+                event_ts=5,
+                stream_id=stream,
+                body=event.encode(),
+                received_ms=5,
+                meeting=(uuid, ""),
+            )
+        await journal.stream_started(info(), ["wss://x"])
+        await journal.meeting_seen(MeetingRow("notes", "a/b+c==", number="123", begun_ms=5))
+        note = NoteRow(
+            app="notes", meeting_uuid="a/b+c==", at_ms=7, kind="armed", sentence="It waits.", problem=True
+        )
+        await journal.note(note)
+        with read_journal(tmp_path) as past:
+            stories = [past.story(key) for key in ("123", "a/b+c==", "s1")]
+            assert past.story("nothing").empty
+            assert past.events() == {("notes", event): (1, 5) for event in ("e1", "e2", "e3")}
+    for story in stories:
+        assert [one.event for one in story.webhooks] == ["e1", "e2"]
+        assert story.notes == [note]
+        assert [one.info.stream_id for one in story.streams] == ["s1"]
+        assert [one.number for one in story.meetings] == ["123"]
+
+
+def test_there_may_be_no_journal(tmp_path: Path) -> None:
+    """Whoever asks before rtmsd ever ran is told so."""
+    with pytest.raises(JournalError, match="has rtmsd ever run"), read_journal(tmp_path):
+        pass
 
 
 async def test_absurd_number(tmp_path: Path) -> None:
