@@ -20,9 +20,11 @@ from rtmsd.config import AppConfig, Config, Listen, SystemdListen, UnixListen
 from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.router import LaneRules, Outlet, Router, StreamRoute
 from rtmsd.diagnosis.codes import stop_reason
+from rtmsd.diagnosis.notices import explain_notice
 from rtmsd.diagnosis.streams import explain_end, explain_medium
 from rtmsd.errors import ConfigError, JournalError, RtmsdError
 from rtmsd.frames import MediaKind, StreamInfo
+from rtmsd.outward import Outward, hear_events, keep_looking, outward
 from rtmsd.plugins import Plugins, blamed
 from rtmsd.protocol.actions import Finished
 from rtmsd.protocol.media import MEDIA_TYPES
@@ -40,6 +42,7 @@ from rtmsd.streams.transport import client_tls
 from rtmsd.web.admin import admin_app
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.server import serving
+from rtmsd.web.taking import Taking
 from rtmsd.web.webhook import webhook_app, webhook_routes
 
 _CLOSING_SECS = 4.5
@@ -194,8 +197,17 @@ class Daemon:
             wants = frozenset[MediaKind]().union(*(router.outlets[name].wants for name in app.sinks))
             return wants & MEDIA_TYPES.keys()
 
+        def ended(info: StreamInfo, finished: Finished) -> None:
+            if out is not None:
+                out.stream_ended(info, finished)
+
+        def schedule(work: Coroutine[Any, Any, None]) -> None:
+            tasks.create_task(supervise(work, what="talking with Zoom"), name="zoom")
+
+        out: Outward | None = None
         streams = StreamManager(
             journal=journal,
+            ended=ended,
             tls=client_tls(self._config.zoom.ca_file),
             allowed_hosts=self._config.zoom.allowed_hosts,
             open_route=open_route,
@@ -205,19 +217,32 @@ class Daemon:
             clock=self._clock,
             chance=self._chance,
         )
-        coordinator = Coordinator(apps=self._apps, streams=streams, journal=journal, clock=self._clock)
         counters = WebhookCounters()
-        report = Report(
-            apps=tuple(self._apps),
-            streams=streams,
-            coordinator=coordinator,
-            router=router,
-            counters=counters,
-            clock=self._clock,
-        )
         problem: Exception | None = None
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with (
+                outward(self._config, journal=journal, clock=self._clock, schedule=schedule) as out,
+                asyncio.TaskGroup() as tasks,  # left first: nobody asks when there is nobody to ask any more
+            ):
+                coordinator = Coordinator(
+                    apps=self._apps,
+                    starters=out.starters,
+                    streams=streams,
+                    journal=journal,
+                    clock=self._clock,
+                    explain_notice=lambda event: (
+                        explain_notice(event.event, uuid=event.uuid, said=event.said).sentence
+                    ),
+                )
+                report = Report(
+                    apps=tuple(self._apps),
+                    streams=streams,
+                    coordinator=coordinator,
+                    router=router,
+                    counters=counters,
+                    clock=self._clock,
+                )
+                taking = self._taking(journal, coordinator, counters, schedule)
                 started = asyncio.Event()
                 moving = tasks.create_task(streams.run(started), name="streams")
                 await started.wait()
@@ -225,8 +250,17 @@ class Daemon:
                 await coordinator.catch_up()
                 report.remember(await journal.recent_streams(20))
                 tasks.create_task(supervise(_prune(journal), what="pruning the journal"), name="prune")
+                keep_looking(out, self._config, schedule)
+                hear_events(
+                    out,
+                    self._config,
+                    taking,
+                    clock=self._clock,
+                    chance=self._chance,
+                    schedule=schedule,
+                )
                 async with serving(
-                    self._webhooks(journal, coordinator, counters, tasks),
+                    self._webhooks(taking, counters),
                     self._config.webhook.listen,
                     inherited=inherited,
                 ) as webhook:
@@ -256,27 +290,32 @@ class Daemon:
         if problem is not None:  # raised in there it would come out in a group
             raise problem
 
-    def _webhooks(
-        self, journal: Journal, coordinator: Coordinator, counters: WebhookCounters, tasks: asyncio.TaskGroup
-    ) -> web.Application:
+    def _taking(
+        self,
+        journal: Journal,
+        coordinator: Coordinator,
+        counters: WebhookCounters,
+        schedule: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> Taking:
         async def on_event(taken_id: int, app: str, event: WebhookEvent) -> None:
             try:
                 await coordinator.handle(taken_id, app, event)
             except JournalError as error:
                 self._log.error("a webhook was not noted as handled", webhook=event.event, error=str(error))
 
-        def schedule(work: Coroutine[Any, Any, None]) -> None:
-            tasks.create_task(supervise(work, what="handling a webhook"), name="webhook")
-
-        routes = webhook_routes(
-            path=self._config.webhook.path,
-            credentials=[
-                Credentials(app.name, tuple(secret.reveal() for secret in app.webhook_secrets))
-                for app in self._config.apps
-            ],
+        return Taking(
             journal=journal,
             on_event=on_event,
             schedule=schedule,
+            clock=self._clock,
+            counters=counters,
+        )
+
+    def _webhooks(self, taking: Taking, counters: WebhookCounters) -> web.Application:
+        routes = webhook_routes(
+            path=self._config.webhook.path,
+            credentials=[_credentials(app) for app in self._config.apps],
+            taking=taking,
             clock=self._clock,
             counters=counters,
         )
@@ -286,6 +325,12 @@ class Daemon:
         return admin_app(
             source=report, clock=self._clock, version=__version__, token=self._config.admin.token
         )
+
+
+def _credentials(app: AppConfig) -> Credentials:
+    """The secrets that name an app: its own, and those of the controller that may get its meetings' events."""
+    secrets = [*app.webhook_secrets, *(app.manual.webhook_secrets if app.manual is not None else ())]
+    return Credentials(app.name, tuple(secret.reveal() for secret in secrets))
 
 
 def _prospect(living: int) -> dict[str, str]:

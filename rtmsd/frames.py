@@ -202,6 +202,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `zoom_id` is the id by which Zoom knows the stream, where that is not `stream_id`: a failover may bring another one for
     the same recording, and a stream that was given up and announced again begins another recording.
+    `is_original_host`: whether its user is the meeting's original host, where Zoom says so.
     `product`: "meeting", "webinar", "video_sdk", "contact_center" or "phone"; `meeting_uuid` is that product's id of
     the session (protocol.md §1.1), `meeting_id` the number or key that people know, where there is one.
     """
@@ -215,3 +216,4 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     operator_id: str = ""
     started_ms: int = 0
     zoom_id: str = ""
+    is_original_host: bool | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from rtmsd.diagnosis.sources import DATA_TYPES
 from rtmsd.protocol.codes import StatusCode, StopReason
 
 
@@ -13,10 +14,11 @@ from rtmsd.protocol.codes import StatusCode, StopReason
 class Explanation:
     """A number's name, its cause and its remedy as sentences, and where Zoom or others say so.
 
-    `expected`: this is how streams end or answer when all is well, so nobody needs to act.
+    `number` is None when what is seen is a word. `expected`: this is how streams end or answer when all is well, so
+    nobody needs to act.
     """
 
-    number: int
+    number: int | None
     name: str
     cause: str
     remedy: str
@@ -264,16 +266,14 @@ _STATUSES: dict[StatusCode, tuple[str, str]] = {
 
 STOP_REASONS: Mapping[int, Explanation] = MappingProxyType(
     {
-        int(number): Explanation(
-            int(number), f"STOP_BC_{number.name}", cause, remedy, "protocol.md §6.6", expected
-        )
+        int(number): Explanation(int(number), f"STOP_BC_{number.name}", cause, remedy, DATA_TYPES, expected)
         for number, (cause, remedy, expected) in _STOPS.items()
     }
 )
 STATUS_CODES: Mapping[int, Explanation] = MappingProxyType(
     {
         int(number): Explanation(
-            int(number), number.name, cause, remedy, "protocol.md §6.4", number is StatusCode.STATUS_OK
+            int(number), number.name, cause, remedy, DATA_TYPES, number is StatusCode.STATUS_OK
         )
         for number, (cause, remedy) in _STATUSES.items()
     }
@@ -285,14 +285,10 @@ _NEW = "It is newer than this version of rtmsd: see Zoom's documentation, and lo
 def stop_reason(number: int) -> Explanation:
     """Explain a stop reason; one that is not known is named so."""
     unknown = f"Zoom ended the stream with reason {number}, which is not known here."
-    return STOP_REASONS.get(number) or Explanation(
-        number, f"UNKNOWN_{number}", unknown, _NEW, "protocol.md §6.6"
-    )
+    return STOP_REASONS.get(number) or Explanation(number, f"UNKNOWN_{number}", unknown, _NEW, DATA_TYPES)
 
 
 def status_code(number: int) -> Explanation:
     """Explain a handshake's status code; one that is not known is named so."""
     unknown = f"Zoom answered with status {number}, which is not known here."
-    return STATUS_CODES.get(number) or Explanation(
-        number, f"UNKNOWN_{number}", unknown, _NEW, "protocol.md §6.4"
-    )
+    return STATUS_CODES.get(number) or Explanation(number, f"UNKNOWN_{number}", unknown, _NEW, DATA_TYPES)

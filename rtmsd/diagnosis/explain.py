@@ -1,4 +1,4 @@
-"""What a number means that somebody has seen: Zoom's stop reasons and statuses, its API's codes, its own client's reasons."""
+"""What somebody has seen, and what it means: Zoom's numbers, its own client's, the words of OAuth, and symptoms."""
 
 from __future__ import annotations
 
@@ -7,122 +7,113 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from rtmsd.diagnosis.api_codes import API_NUMBERS, WORDS, api_code
 from rtmsd.diagnosis.codes import STATUS_CODES, STOP_REASONS, Explanation, status_code, stop_reason
-from rtmsd.zoom.replies import BY_CODE, BY_STATUS
-
-_SDK: dict[int, tuple[str, str, str]] = {
-    -1: (
-        "no reason",
-        "The stream was terminated without a reason.",
-        "Look at the stop webhook, which names one.",
-    ),
-    0: ("joined", "All handshakes succeeded.", "Nothing needs to be done."),
-    1: (
-        "join timeout",
-        "The join was not through after 10 s: no or no readable answer, or a medium without an address.",
-        "See whether every medium that is asked for has its scope, and whether the network lets *.zoom.us through.",
-    ),
-    16: (
-        "no pong, or a duplicate",
-        "On leaving: the peer did not answer a ping for 60 s. At a join: Zoom still has a media connection of this kind.",
-        "Look at proxies and firewalls that cut long connections, and see that no second program serves the same app.",
-    ),
-    502: (
-        "gave up",
-        "After a lost connection it could not rejoin within 10 s.",
-        "Look at the network to *.zoom.us.",
-    ),
-    504: (
-        "no connection",
-        "No connection came about: DNS, a refused connection, or an HTTP error instead of the WebSocket upgrade.",
-        "Look at DNS, firewall and proxy for *.zoom.us, port 443.",
-    ),
-    610: (
-        "TLS",
-        "The server's TLS certificate was not accepted.",
-        "Look at the machine's CA bundle and clock, and for a proxy that opens TLS.",
-    ),
-    613: (
-        "TLS ended",
-        "TLS was ended without a Close frame.",
-        "Look at proxies and firewalls that cut long connections.",
-    ),
-    960: (
-        "closed by Zoom",
-        "Zoom sent a Close frame. Before the join was through this means: credentials or stream were not accepted. It is no success, "
-        "though the SDK calls back as if it were one.",
-        "Check that client id and secret are of the same app and environment (development or production) as the subscription "
-        "whose secret token verified the webhook; a stop webhook with reason 18 confirms it.",
-    ),
-}
+from rtmsd.diagnosis.oauth_codes import OAUTH_NUMBERS, OAUTH_WORDS
+from rtmsd.diagnosis.sdk_codes import SDK_NUMBERS, sdk_reason
+from rtmsd.diagnosis.symptoms import SYMPTOMS, Symptom
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """One meaning of a number: `kind` is stop, status, api or sdk."""
+    """One meaning of what was seen: `kind` is stop, status, api, oauth, sdk or symptom; `seen` only of symptoms."""
 
     kind: str
     explanation: Explanation
+    seen: str = ""
+
+    @property
+    def key(self) -> str:
+        """What to type for exactly this one."""
+        one = self.explanation
+        return f"{self.kind}:{one.name if one.number is None else one.number}"
 
 
-def _sdk(number: int) -> Explanation | None:
-    if number in _SDK:
-        name, cause, remedy = _SDK[number]
-        return Explanation(number, name, cause, remedy, "protocol.md §9.2")
-    if number in STATUS_CODES:
-        same = STATUS_CODES[number]
-        return Explanation(
-            number,
-            same.name,
-            f"A handshake was answered with this status. {same.cause}",
-            same.remedy,
-            "protocol.md §9.2",
-        )
-    return None
+def _symptom(one: Symptom) -> Meaning:
+    return Meaning("symptom", Explanation(one.number, one.name, one.cause, one.remedy, one.source), one.seen)
 
 
-def _api(number: int) -> Explanation | None:
-    found = BY_CODE.get(number) or (BY_STATUS.get(number) if number else None)
-    if found is None:
-        return None
-    return Explanation(
-        number, f"API_{number}", found.cause, found.remedy or "Nothing needs to be done.", "protocol.md §4.2"
-    )
+_BY_NUMBER = {one.number: _symptom(one) for one in SYMPTOMS}
 
-
-_TABLES: Mapping[str, Callable[[int], Explanation | None]] = MappingProxyType(
-    {"stop": STOP_REASONS.get, "status": STATUS_CODES.get, "api": _api, "sdk": _sdk},
-)
-
-_NAMES: Mapping[str, Meaning] = MappingProxyType(
+_CODES: Mapping[str, Callable[[int], Explanation | None]] = MappingProxyType(
     {
-        **{one.name.removeprefix("STOP_BC_"): Meaning("stop", one) for one in STOP_REASONS.values()},
-        **{one.name: Meaning("status", one) for one in STATUS_CODES.values()},
-    }
+        "stop": STOP_REASONS.get,
+        "status": STATUS_CODES.get,
+        "api": api_code,
+        "oauth": OAUTH_NUMBERS.get,
+        "sdk": sdk_reason,
+    },
 )
+
+
+def _named() -> Mapping[str, list[Meaning]]:
+    """Give what every name means, in capitals; Zoom uses some for a stop reason and for a status."""
+    names: dict[str, list[Meaning]] = {}
+    tables = {
+        "stop": STOP_REASONS.values(),
+        "status": STATUS_CODES.values(),
+        "api": WORDS.values(),
+        "oauth": OAUTH_WORDS.values(),
+    }
+    for kind, table in tables.items():
+        for one in table:
+            names.setdefault(one.name.removeprefix("STOP_BC_").upper(), []).append(Meaning(kind, one))
+    for meaning in _BY_NUMBER.values():
+        names.setdefault(meaning.explanation.name.upper(), []).append(meaning)
+    return MappingProxyType(names)
+
+
+_NAMES = _named()
 
 
 def explain(code: str) -> list[Meaning]:
-    """Give every meaning of what somebody saw: `18`, `stop:18`, `status:3`, `api:2310`, `sdk:960`, `0x3c0`, or a name.
+    """Give every meaning of what somebody saw: `18`, `stop:18`, `api:2310`, `oauth:invalid_client`, `0x3c0`, `symptom:1`, a name.
 
-    Hexadecimal numbers are the SDK's. Empty when it means nothing here; a stop reason or a status that is merely new
-    is explained as that when its kind is said. Raises ValueError with a sentence when `code` has none of these forms.
+    Hexadecimal numbers are the SDK's; a bare number is no symptom's, and the word `symptom` is all of them. Empty when it
+    means nothing here; a stop reason or a status that is merely new is explained as that when its kind is said. Raises
+    ValueError with a sentence when `code` has none of these forms.
     """
-    text = code.strip()
-    if found := _NAMES.get(text.upper().removeprefix("STOP_BC_")):
-        return [found]
-    form = re.fullmatch(r"(?:(stop|status|api|sdk):)?(0x[0-9a-f]{1,8}|-?[0-9]{1,9})", text.lower())
-    if form is None:
+    text = code.strip().lower()
+    if text == "symptom":
+        return list(_BY_NUMBER.values())
+    form = re.fullmatch(r"(?:(stop|status|api|oauth|sdk|symptom):)?(.*)", text, re.DOTALL)
+    assert form is not None, "everything matches"
+    kind, rest = form[1], form[2]
+    named = _NAMES.get(rest.upper().removeprefix("STOP_BC_"), [])
+    if found := [one for one in named if kind in (None, one.kind)]:
+        return found
+    if not re.fullmatch(r"0x[0-9a-f]{1,8}|-?[0-9]{1,9}", rest):
         raise ValueError(
-            f"expected a number, one with its kind (stop:18, status:3, api:2310, sdk:960), or a name, got {code[:60]!r}"
+            "expected a number, one with its kind (stop:18, status:3, api:2310, oauth:4711, sdk:960, symptom:1), or a name, got "
+            f"{code[:60]!r}; rtmsd explain --list has all of them"
         )
-    kind, digits = form[1], form[2]
-    number = int(digits, 0) if digits.startswith("0x") else int(digits)
-    if kind is None and digits.startswith("0x"):
+    number = int(rest, 0) if rest.startswith("0x") else int(rest)
+    if kind is None and rest.startswith("0x"):
         kind = "sdk"
+    return _of_number(kind, number)
+
+
+def _of_number(kind: str | None, number: int) -> list[Meaning]:
+    if kind == "symptom":
+        return [_BY_NUMBER[number]] if number in _BY_NUMBER else []
     if kind == "stop":
         return [Meaning("stop", stop_reason(number))]
     if kind == "status":
         return [Meaning("status", status_code(number))]
-    tables = _TABLES.items() if kind is None else [(kind, _TABLES[kind])]
-    return [Meaning(name, known) for name, table in tables if (known := table(number)) is not None]
+    codes = _CODES.items() if kind is None else [(kind, _CODES[kind])]
+    return [Meaning(name, known) for name, code in codes if (known := code(number)) is not None]
+
+
+def everything() -> list[Meaning]:
+    """Give all there is to explain, kind by kind."""
+    numbers = {
+        "stop": STOP_REASONS,
+        "status": STATUS_CODES,
+        "api": API_NUMBERS,
+        "oauth": OAUTH_NUMBERS,
+        "sdk": SDK_NUMBERS,
+        "symptom": _BY_NUMBER,
+    }
+    found = [one for kind, table in numbers.items() for number in table for one in _of_number(kind, number)]
+    words = [one for named in _NAMES.values() for one in named if one.explanation.number is None]
+    return sorted([*found, *words], key=lambda one: list(numbers).index(one.kind))

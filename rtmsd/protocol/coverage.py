@@ -173,7 +173,9 @@ class Coverage:
         covered_from = min(timestamp_ms, absence.regained_ms)
         if outage <= BUFFER_MS and not absence.unheard:
             reach_ms = absence.regained_ms - BUFFER_MS
-            beyond = absence.from_ms < reach_ms  # sent before the break was noticed, and too long ago to be kept
+            beyond = (
+                absence.from_ms < reach_ms
+            )  # sent before the break was noticed, and too long ago to be kept
             covered_from = min(covered_from, reach_ms + _PACKET_MS) if beyond else absence.from_ms
         return self._close(kind, covered_from)
 

@@ -66,10 +66,13 @@ def _number(level: str) -> int:
 
 
 def _renderers(*, as_json: bool, terminal: bool) -> list[structlog.typing.Processor]:
+    # A traceback without its variables: they hold secrets, and what people said.
     if as_json:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     if terminal:
-        return [structlog.dev.ConsoleRenderer()]
+        formatter = structlog.dev.RichTracebackFormatter(show_locals=False)
+        return [structlog.dev.ConsoleRenderer(exception_formatter=formatter)]
     # A traceback becomes one quoted value, so that a line stays one record.
     first = ["timestamp", "level", "event"]
     return [

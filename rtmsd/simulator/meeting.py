@@ -13,6 +13,7 @@ from rtmsd.simulator.actions import Action, Joins, Leaves, Mutes, Says, StreamAc
 from rtmsd.simulator.behaviour import DEFAULT_BEHAVIOUR, Behaviour
 from rtmsd.simulator.person_actions import Chats
 from rtmsd.simulator.products import MEETING, Product
+from rtmsd.simulator.remaining import remaining
 from rtmsd.simulator.speech import STEP_MS, Sentence, load_sentences
 
 Role = Literal["consumer", "agent"]
@@ -90,6 +91,20 @@ class Meeting:
             return self
         timeline = tuple(action for action in self.timeline if action.at_ms < ends_ms)
         return replace(self, timeline=timeline, ends_ms=ends_ms)
+
+    def rest(self, from_ms: int, *, present: Collection[int] | None = None) -> Meeting:
+        """Give the same meeting as it goes on from then, for a stream that begins in the middle of it.
+
+        Who is there, and how, is so at its first moment; sentences that have begun are left out. With `present`, these
+        people are there instead, and the timeline lets nobody come or go. What is over has a rest of no length.
+        """
+        from_ms = from_ms // STEP_MS * STEP_MS
+        timeline = remaining(self.timeline, from_ms, present)
+        return replace(self, timeline=timeline, ends_ms=max(self.ends_ms - from_ms, 0))
+
+    def without(self, actions: Collection[Action]) -> Meeting:
+        """Give the same meeting in which these do not happen."""
+        return replace(self, timeline=tuple(action for action in self.timeline if action not in actions))
 
     def _check_chat(self, known: Collection[int]) -> None:
         labels = set()

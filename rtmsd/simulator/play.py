@@ -38,13 +38,13 @@ from rtmsd.simulator.speech import STEP_MS
 from rtmsd.simulator.stage import Stage
 from rtmsd.simulator.stream import Stream
 from rtmsd.simulator.truth import Truth
-from rtmsd.simulator.webhooks import WEBHOOK_PACE, Webhooks
+from rtmsd.simulator.webhooks import WEBHOOK_PACE, SendsWebhooks
 
 
 class Play:
     """Moves a meeting on in real time, and does to it what its timeline says and what is asked with `do`.
 
-    `started` is the payload of `rtms_started`; `posting` how webhooks are sent until something else is said;
+    `started` is the payload of `rtms_started`; `posting` how webhooks are sent until something else is said, by kind;
     `url_of` gives the signaling URL of a server by its number; `moved` is called with the old id when the stream gets
     another.
     """
@@ -55,8 +55,8 @@ class Play:
         meeting: Meeting,
         identity: Identity,
         started: Mapping[str, object],
-        posting: PostsWebhooks,
-        webhooks: Webhooks,
+        posting: Mapping[str, PostsWebhooks],
+        webhooks: SendsWebhooks,
         url_of: Callable[[int], str],
         moved: Callable[[str], None],
         timings: Timings,
@@ -80,7 +80,7 @@ class Play:
         self._product = identity.product
         self._ids = self._product.ids_of(started)
         self._started = dict(started)
-        self._posting = {posting.event: posting}
+        self._posting: dict[str, PostsWebhooks] = dict(posting)
         self._webhooks = webhooks
         self._url_of = url_of
         self._moved = moved
@@ -235,7 +235,7 @@ class Play:
         after_secs: float = 0.0,
     ) -> None:
         event_ms = event_ms or self._clock.wall_ms()
-        posting = self._posting.get(what) or self._posting.get("all") or PostsWebhooks(0)  # type: ignore[call-overload]
+        posting = self._posting.get(what) or self._posting.get("all") or PostsWebhooks(0)
         for _ in range(posting.copies):
             self._posts.create_task(
                 self._post(self._product.event(what), event_ms, payload, after_secs + posting.delay_secs)

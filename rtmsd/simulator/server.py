@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
-from rtmsd.errors import SimulatorError
 from rtmsd.protocol.codes import StopReason
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator.actions import Action, DropHow, Drops, Ends, Pauses, PostsWebhooks, Resumes
-from rtmsd.simulator.admission import Identity, Timings
-from rtmsd.simulator.certificates import server_tls
+from rtmsd.simulator.admission import Timings
 from rtmsd.simulator.connection import Received
 from rtmsd.simulator.fault_actions import SocketName
-from rtmsd.simulator.gateway import Gateway
 from rtmsd.simulator.meeting import Meeting, default_meeting
 from rtmsd.simulator.play import Play
-from rtmsd.simulator.stream import Stream
+from rtmsd.simulator.socket_server import SocketServer
 from rtmsd.simulator.truth import Truth
 from rtmsd.simulator.webhooks import WEBHOOK_PACE, OnWebhook, Webhooks, stopped
 
@@ -71,15 +67,9 @@ class Simulator:
         self.signaling_url = ""
         self.ca_file = Path()
         self.truth = Truth()
-        self.playing: dict[str, Play] = {}
-        self._former: dict[str, Play] = {}  # by the stream ids that they had before
         self._meeting = meeting or default_meeting()
-        self._listen = listen
-        self._directory = directory
         self._clock = clock or Clock()
-        self._timings = timings or Timings()
-        self._posting = PostsWebhooks(0, webhook_copies, webhook_delay_secs)
-        self._tell = tell
+        self._posting = {"all": PostsWebhooks(0, webhook_copies, webhook_delay_secs)}
         self._played = 0
         self._webhooks = Webhooks(
             url=webhook,
@@ -89,26 +79,25 @@ class Simulator:
             tell=tell,
             pace=pace,
         )
-        self._gateway = Gateway(
-            find=self._find, clock=self._clock, handshake_secs=self._timings.handshake_secs, text=text_frames
+        self.server = SocketServer(
+            listen=listen,
+            directory=directory,
+            clock=self._clock,
+            timings=timings or Timings(),
+            text_frames=text_frames,
+            tell=tell,
         )
-        self.received: list[Received] = self._gateway.received
-        self.connections: Counter[str] = self._gateway.connections
+        self.playing: dict[str, Play] = self.server.playing
+        self.received: list[Received] = self.server.gateway.received
+        self.connections: Counter[str] = self.server.gateway.connections
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Simulator:
         """Listen. Raises OSError when the address cannot be listened on."""
         async with AsyncExitStack() as stack:
-            directory = self._directory or Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix="rtmsd-simulator-"))
-            )
-            directory.mkdir(parents=True, exist_ok=True)
-            self.ca_file = directory.absolute() / "ca.pem"
-            host = "127.0.0.1" if self._listen[0] in ("", "0.0.0.0", "::") else self._listen[0]  # noqa: S104
-            tls = server_tls(self.ca_file, host=host, unix_seconds=self._clock.wall())
-            port = await stack.enter_async_context(self._gateway.listening(self._listen, tls))
-            self._gateway.base_url = f"wss://{f'[{host}]' if ':' in host else host}:{port}"
-            self.signaling_url = self._gateway.signaling_url(0)
+            await stack.enter_async_context(self.server.listening())
+            self.ca_file = self.server.ca_file
+            self.signaling_url = self.server.gateway.signaling_url(0)
             validating = asyncio.create_task(self._webhooks.keep_validating())
             stack.push_async_callback(stopped, validating)
             self._exit = stack.pop_all()
@@ -133,34 +122,20 @@ class Simulator:
         if webhook is not None:
             self._webhooks.url = webhook
         meeting = meeting or self._meeting
-        identity = Identity(
+        uuid = meeting.product.new_id()
+        self._played += 1
+        number = _FIRST_MEETING_ID + self._played - 1
+        play = self.server.prepare(
+            meeting,
             client_id=self.client_id,
             client_secret=self.client_secret,
-            meeting_uuid=meeting.product.new_id(),
-            stream_id=secrets.token_hex(16),
-            session_id=secrets.token_hex(8),
-            product=meeting.product,
-        )
-        play = Play(
-            meeting=meeting,
-            identity=identity,
-            started=self._started(identity),
+            uuid=uuid,
+            started=lambda stream_id: meeting.product.started(uuid, stream_id, number, self.signaling_url),
             posting=self._posting,
             webhooks=self._webhooks,
-            url_of=self._gateway.signaling_url,
-            moved=self._moved,
-            timings=self._timings,
-            clock=self._clock,
-            tell=self._tell,
         )
         self.truth = play.truth
-        self.playing[identity.stream_id] = play
-        try:
-            await play.run()
-        finally:
-            for playing in (self.playing, self._former):
-                for stream_id in [one for one, other in playing.items() if other is play]:
-                    del playing[stream_id]
+        await self.server.run(play)
         return play.truth
 
     def do(self, action: Action, *, stream_id: str | None = None) -> None:
@@ -191,26 +166,4 @@ class Simulator:
 
     def find_play(self, stream_id: str | None) -> Play:
         """Give a meeting that plays; without `stream_id` the only one. Raises SimulatorError when there is none."""
-        if stream_id is not None:
-            if stream_id not in self.playing:
-                raise SimulatorError(f"no stream {stream_id[:40]!r} is playing")
-            return self.playing[stream_id]
-        if not self.playing:
-            raise SimulatorError("no meeting is playing; call play() first")
-        if len(self.playing) > 1:
-            raise SimulatorError(f"{len(self.playing)} meetings are playing; say which one by its stream_id")
-        return next(iter(self.playing.values()))
-
-    def _started(self, identity: Identity) -> dict[str, object]:
-        self._played += 1
-        number = _FIRST_MEETING_ID + self._played - 1
-        return identity.product.started(identity.meeting_uuid, identity.stream_id, number, self.signaling_url)
-
-    def _moved(self, old_id: str) -> None:
-        play = self._former[old_id] = self.playing.pop(old_id)
-        self.playing[play.stream.identity.stream_id] = play
-
-    def _find(self, stream_id: object) -> Stream | None:
-        known = {**self._former, **self.playing}
-        play = known.get(stream_id) if isinstance(stream_id, str) else None
-        return play.stream if play is not None and play.stream.stop_reason is None else None
+        return self.server.find_play(stream_id)

@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import aiohttp
 import orjson
@@ -24,6 +25,20 @@ WEBHOOK_PACE = 600.0
 """Nobody waits an hour for a retry: unless a scenario says how fast time goes, ten minutes are a second."""
 
 OnWebhook = Callable[[Mapping[str, str], bytes], None]
+
+
+class SendsWebhooks(Protocol):
+    """What brings events to an app; see `Webhooks`."""
+
+    async def send(
+        self,
+        event: str,
+        event_ms: int,
+        payload: Mapping[str, object],
+        *,
+        pace: float = ...,
+        retry_refused: bool = ...,
+    ) -> bool: ...
 
 
 class Webhooks:

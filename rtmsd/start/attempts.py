@@ -70,11 +70,15 @@ class WakeAt:
 
 @dataclass(frozen=True)
 class Tell:
-    """The state is new; the sentence says why, and what is awaited. `problem`: somebody should look at it."""
+    """The state is new; the sentence says why, and what is awaited. `problem`: somebody should look at it.
+
+    `never_started`: the deadline has passed, and the state is what it was.
+    """
 
     state: State
     sentence: str
     problem: bool = False
+    never_started: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,34 +91,55 @@ class Worked:
 Action = Ask | WakeAt | Tell | Worked
 
 
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """How an app is started. `auto`: by Zoom itself, so that it is only asked for what broke. `host_tokens`: hosts who
+    have authorised the app, so that nobody needs to be there (§4.3); `controller`: there is an app that asks in the name of
+    the account `account_id`. `operators`: for whom it may be started besides the host; None: for anybody.
+
+    `deadline_secs` after a meeting's start, without a stream, it counts as never started.
+    """
+
+    auto: bool = False
+    host_tokens: frozenset[str] = frozenset()
+    controller: bool = True
+    account_id: str = ""
+    operators: frozenset[str] | None = None
+    deadline_secs: float = 120.0
+
+
 @dataclass
 class _Meeting:
     living: bool = False
     host_id: str = ""
+    account_id: str = ""
     host_present: bool = False
-    present: set[str] = field(default_factory=set)
+    present: dict[str, None] = field(default_factory=dict)  # in the order of coming
 
 
 class StartMachine:
     """One app in one occurrence of a meeting. Every method returns what to do, in order.
 
-    `has_host_token`: the host has authorised the app, so that nobody needs to be there (§4.3). `first_trigger`: what worked
-    for this account before; with "joined", for example, the first request waits for the host.
+    `first_trigger`: what worked for this account before; with "joined", for example, the first request waits for the host.
     """
 
-    def __init__(self, *, has_host_token: bool = False, first_trigger: str = "") -> None:
+    def __init__(self, means: Means, *, first_trigger: str = "") -> None:
         self.state = State.IDLE
         self.sentence = ""
+        self._obstacle = ""  # the last problem
         self.requests = 0
         self.restarts = 0
-        self._has_host_token = has_host_token
+        self._means = means
+        self._host_token_is_bad = False
         self._first_trigger = first_trigger
         self._meeting = _Meeting()
         self._asked: Ask | None = None  # without an answer
         self._accepted: Ask | None = None  # without a stream
         self._next: float | None = None  # when to ask again, or to stop waiting
         self._again = ""  # why it is asked then
+        self._deadline: float | None = None
         self._host_was_there = False  # when the last request was made
+        self._host_was_asked_for = False  # once at least
         self._silences = 0
         self._later = 0
         self._needs_user = False  # guests' coming changes nothing
@@ -133,22 +158,23 @@ class StartMachine:
         """Zoom told of the meeting."""
         meeting = self._meeting
         meeting.host_id = event.host_id or meeting.host_id
+        meeting.account_id = event.account_id or meeting.account_id
         match event.happening:
             case "started":
-                meeting.living = True
+                self._lives(now)
                 self._arm("The meeting has started.")
                 if self._may_ask_at_once():
                     self._ask("started", now)
             case "ended":
                 self._ended()
             case "joined" | "admitted" | "jbh_joined":
-                meeting.living = True
+                self._lives(now)
                 self._came(event.user_id, event.happening, now)
             case "left":
-                meeting.present.discard(event.user_id)
+                meeting.present.pop(event.user_id, None)
                 meeting.host_present = meeting.host_present and event.user_id != meeting.host_id
             case "role":
-                meeting.living = True
+                self._lives(now)
                 if event.role in ("host", "cohost"):
                     self._trigger("role", now)
             case "waits":
@@ -157,13 +183,32 @@ class StartMachine:
                 pass
         return self._done()
 
-    def found_living(self, host_id: str, now: float) -> list[Action]:
-        """The meeting is going on, as Zoom's API says (after a restart of ours)."""
-        self._meeting.living = True
+    def found_living(self, host_id: str, now: float, *, had_stream: bool = False) -> list[Action]:
+        """The meeting is going on, as Zoom's API says. `had_stream`: until we lost it, so that it is wanted again."""
         self._meeting.host_id = host_id or self._meeting.host_id
+        self._lives(now)
         self._arm("The meeting was going on when rtmsd looked.")
-        self._trigger("found", now)
+        if had_stream or not self._means.auto:
+            self._trigger("found", now, lost=had_stream)
         return self._done()
+
+    def noticed(self, event: str, sentence: str, now: float) -> list[Action]:
+        """Zoom told of a start that failed, is limited, or waits for somebody's approval (`rtms.*`, §2.5.5)."""
+        if self.state is State.CONFIRMED:
+            return self._done()
+        if event in ("rtms.start_failed", "rtms.concurrency_limited"):
+            asked = self._asked or self._accepted
+            self._asked = self._accepted = None
+            if asked is not None:
+                self._next, self._again = now + self._pause(), "timer"
+            self._tell(State.ARMED, sentence, problem=True)
+        else:
+            self._tell(self.state, sentence)
+        return self._done()
+
+    def host_token_failed(self) -> None:
+        """The host's own token is not to be had: the controller asks from now on, where there is one."""
+        self._host_token_is_bad = True
 
     def replied(
         self, number: int, meant: Meaning, now: float, *, wait_secs: float | None = None
@@ -176,11 +221,13 @@ class StartMachine:
             self._accepted, self._later = asked, 0
             self._next, self._again = now + CONFIRM_SECS, "silence"
             self._tell(State.ACCEPTED, meant.sentence)
+            self._ask_for_who_came_meanwhile(now)
         elif meant.verdict in (Verdict.LATER, Verdict.TOKEN):
             self._try_later(meant, now, wait_secs)
         elif meant.verdict is Verdict.CHANGED:
             self._next, self._needs_user = None, True
             self._tell(State.ARMED, meant.sentence, problem=True)
+            self._ask_for_who_came_meanwhile(now)
         else:
             self._next = None
             self._tell(State.REFUSED, meant.sentence, problem=True)
@@ -193,41 +240,54 @@ class StartMachine:
         if worked is not None and self.state is not State.CONFIRMED:
             self._out.append(Worked(worked.trigger))
         sentence = "The stream has started." if worked is not None else "Zoom started the stream by itself."
-        self._asked = self._accepted = self._next = None
+        self._asked = self._accepted = self._next = self._deadline = None
         self._waits_for_user = ""
         self._meeting.living = True
         self._tell(State.CONFIRMED, sentence)
         return self._done()
 
     def stream_stopped(
-        self, stream_id: str, reason: int | None, operator_id: str, now: float
+        self, stream_id: str, reason: int | None, operator_id: str, now: float, *, broke: bool = False
     ) -> list[Action]:
-        """A stream of this meeting is over: is it started again (§6.6)?"""
+        """A stream of this meeting is over: is it started again (§6.6)? `broke`: by our finding, not by Zoom's word."""
+        if stream_id not in self._streams:
+            return self._done()  # it was told before
         self._streams.discard(stream_id)
+        broke = broke or reason in _FAULTS
+        why = f"stop reason {reason}" if reason is not None else "Zoom gave no reason"
         if self._streams or not self._meeting.living:
             return self._done()
-        if reason == StopReason.USER_LEFT:
+        if not self._may_ask() and (broke or reason == StopReason.USER_LEFT):
+            self._tell(
+                State.GIVEN_UP,
+                f"The stream was stopped ({why}). With [apps.manual], rtmsd would have it started again.",
+            )
+        elif reason == StopReason.USER_LEFT:
             self._waits_for_user = operator_id or self._meeting.host_id
             self._tell(State.ARMED, "The user of the app left; it is started again when they come back.")
-        elif reason in _FAULTS and self.restarts < MOST_RESTARTS:
+        elif broke and self.restarts < MOST_RESTARTS:
             self._next = now + RESTART_SECS[self.restarts]
             self._again = "restart"
             self.restarts += 1
-            self._tell(State.ARMED, f"The stream broke (stop reason {reason}); it is started again.")
-        elif reason in _FAULTS:
+            self._tell(State.ARMED, f"The stream broke ({why}); it is started again.")
+        elif broke:
             self._tell(
                 State.GIVEN_UP,
                 f"The stream broke {MOST_RESTARTS + 1} times in this meeting: it is not started again.",
                 problem=True,
             )
         else:
-            self._tell(
-                State.GIVEN_UP, f"The stream was stopped (stop reason {reason}) and is not started again."
-            )
+            self._tell(State.GIVEN_UP, f"The stream was stopped ({why}) and is not started again.")
         return self._done()
 
     def woken(self, now: float) -> list[Action]:
         """The time of the last WakeAt has come. Harmless at any other time."""
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            sentence = never_started(
+                self._means, self._meeting.account_id, last=self._obstacle or self.sentence
+            )
+            self._out.append(Tell(self.state, sentence, problem=True, never_started=True))
         if self._next is not None and now >= self._next:
             self._next = None
             if self._again == "silence" and self._accepted is not None:
@@ -240,12 +300,38 @@ class StartMachine:
 
     def _may_ask_at_once(self) -> bool:
         """A request at the meeting's start is cheap, unless it is known that this account's only work later."""
-        return self._has_host_token or self._first_trigger in ("", "started", "found")
+        return not self._means.auto and (self._as_host() or self._first_trigger in ("", "started", "found"))
+
+    def _as_host(self) -> bool:
+        return self._meeting.host_id in self._means.host_tokens and not self._host_token_is_bad
+
+    def _may_ask(self) -> bool:
+        return self._means.controller or self._as_host()
+
+    def _lives(self, now: float) -> None:
+        if not self._meeting.living and not self._streams and self.state in (State.IDLE, State.ARMED):
+            self._deadline = now + self._means.deadline_secs
+        self._meeting.living = True
+
+    def _for_whom(self) -> str:
+        """Whose app is started: the host's, or, while the host is away, that of who came last and may have it (§4.3)."""
+        meeting = self._meeting
+        if not meeting.host_present and self._host_was_asked_for:
+            for user_id in reversed(meeting.present):
+                if self._means.operators is None or user_id in self._means.operators:
+                    return user_id
+        return meeting.host_id
+
+    def _ask_for_who_came_meanwhile(self, now: float) -> None:
+        """The host came while Zoom was answering a request that was made without them."""
+        if self._meeting.host_present and not self._host_was_there and not self._as_host():
+            self._ask("joined", now)
 
     def _came(self, user_id: str, trigger: str, now: float) -> None:
         meeting = self._meeting
         if user_id:
-            meeting.present.add(user_id)
+            meeting.present.pop(user_id, None)
+            meeting.present[user_id] = None
         if user_id and user_id == meeting.host_id:
             meeting.host_present = True
         if self._waits_for_user:
@@ -256,15 +342,16 @@ class StartMachine:
         if user_id or not self._needs_user:
             self._trigger(trigger, now)
 
-    def _trigger(self, trigger: str, now: float) -> None:
+    def _trigger(self, trigger: str, now: float, *, lost: bool = False) -> None:
         """Something changed in the meeting: ask, unless an answer or a stream may still come."""
         if (
             self.state in (State.CONFIRMED, State.REFUSED, State.GIVEN_UP, State.REQUESTED)
             or self._waits_for_user
+            or (self._means.auto and not lost and not self.restarts)
         ):
             return
         host_just_came = self._meeting.host_present and not self._host_was_there
-        if self.state is not State.ACCEPTED or (host_just_came and not self._has_host_token):
+        if self.state is not State.ACCEPTED or (host_just_came and not self._as_host()):
             self._ask(trigger, now)
 
     def _ask(self, trigger: str, now: float) -> None:
@@ -277,18 +364,25 @@ class StartMachine:
                 problem=True,
             )
             return
+        if not self._may_ask():
+            self._tell(
+                State.REFUSED,
+                "Nobody may ask Zoom for this host: there is no [apps.manual], and the host is none of [[apps.hosts]].",
+                problem=True,
+            )
+            return
         self.requests += 1
-        as_host = self._has_host_token
+        as_host = self._as_host()
         self._accepted = self._next = None
         self._host_was_there, self._needs_user = self._meeting.host_present, False
-        self._asked = Ask(self.requests, as_host, "" if as_host else self._meeting.host_id, trigger)
+        self._asked = Ask(self.requests, as_host, "" if as_host else self._for_whom(), trigger)
+        self._host_was_asked_for = True
         self._out.append(self._asked)
         self._tell(State.REQUESTED, f"Zoom is asked to start the app ({_WHY.get(trigger, trigger)}).")
 
     def _fell_silent(self, now: float) -> None:
         self._accepted = None
-        wait = SILENT_SECS[min(self._silences, len(SILENT_SECS) - 1)]
-        self._silences += 1
+        wait = self._pause()
         self._next, self._again = now + wait, "timer"
         who = (
             "The host is in the meeting." if self._meeting.host_present else "The host is not in the meeting."
@@ -299,6 +393,11 @@ class StartMachine:
             f"started, or who could approve it. It is asked again in {wait:.0f} s, and when somebody joins.",
             problem=True,
         )
+
+    def _pause(self) -> float:
+        """From a request that nothing came of to the next."""
+        self._silences += 1
+        return SILENT_SECS[min(self._silences, len(SILENT_SECS)) - 1]
 
     def _try_later(self, meant: Meaning, now: float, wait_secs: float | None) -> None:
         self._later += 1
@@ -317,20 +416,53 @@ class StartMachine:
     def _ended(self) -> None:
         never = self.state not in (State.CONFIRMED, State.IDLE) and not self._streams
         self._meeting = _Meeting(host_id=self._meeting.host_id)
-        self._asked = self._accepted = self._next = None
+        self._asked = self._accepted = self._next = self._deadline = None
         if never and self.state is not State.GIVEN_UP:
-            last = f" The last answer: {self.sentence}" if self.sentence else ""
+            obstacle = self._obstacle or self.sentence
+            last = f" The last that was known: {obstacle}" if obstacle else ""
             self._tell(State.GIVEN_UP, f"The meeting ended, and no stream ever started.{last}", problem=True)
         elif self.state is not State.GIVEN_UP:
             self._tell(State.IDLE, "The meeting ended.")
 
     def _tell(self, state: State, sentence: str, *, problem: bool = False) -> None:
         self.state, self.sentence = state, sentence
+        self._obstacle = sentence if problem else self._obstacle
         self._out.append(Tell(state, sentence, problem))
 
     def _done(self) -> list[Action]:
-        done, self._out = [*self._out, WakeAt(self._next)], []
+        times = [at for at in (self._next, self._deadline) if at is not None]
+        done, self._out = [*self._out, WakeAt(min(times, default=None))], []
         return done
+
+
+def never_started(means: Means, account_id: str, *, last: str = "", expected: bool = False) -> str:
+    """Say that a meeting has no stream by its deadline, and what is usually to blame (§9.1, 1, 4 and 28).
+
+    `account_id` is the meeting's; `last` what is known of the request for it; `expected`: Zoom told nothing of it at all.
+    """
+    secs = f"{means.deadline_secs:.0f} s"
+    if expected:
+        begin = f"Zoom has told nothing of this meeting, {secs} after it was expected to begin"
+    else:
+        begin = f"The meeting never started streaming: it has gone on for {secs} without a stream"
+    if account_id and means.account_id and account_id != means.account_id:
+        return f"{begin}. It belongs to another account ({account_id}): {_EXTERNAL}"
+    if means.auto or expected:
+        return f"{begin}. {_AUTO} If its host is of another account: {_EXTERNAL}"
+    return f"{begin}. {last}".rstrip()
+
+
+_EXTERNAL = (
+    "its host has to authorise the app by the app's authorisation URL (an app that is not published works in its own account "
+    "only), the host's account has to be verified and to share realtime meeting content with apps, and a free account may "
+    "silently never start."
+)
+
+_AUTO = (
+    'Look in Zoom\'s web portal, Settings, Zoom Apps: "Share realtime meeting content with apps" must be on, and this app on '
+    "among those that start automatically, for this host; the account that owns the app needs Developer Pack credits, and the "
+    "app the events RTMS started and stopped."
+)
 
 
 _WHY = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,8 +16,10 @@ from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.policy import JOIN_WINDOW_MS, Failover, Join, KnownStream, decide
+from rtmsd.start.rules import Facts, Refusal, judge_second, refused_stream
+from rtmsd.start.starter import Starter
 from rtmsd.state.journal import Journal
-from rtmsd.state.rows import StreamRow
+from rtmsd.state.rows import MeetingRow, StreamRow
 
 LOOK_BACK = 200
 """After a start a stream is looked for among so many of those before it: Zoom waits for a minute, not for a day."""
@@ -87,9 +89,18 @@ class Coordinator:
     """Handles every webhook that the journal has taken, once. JournalError comes out of every method."""
 
     def __init__(
-        self, *, apps: Mapping[str, AppConfig], streams: Streams, journal: Journal, clock: Clock
+        self,
+        *,
+        apps: Mapping[str, AppConfig],
+        starters: Mapping[str, Starter],
+        streams: Streams,
+        journal: Journal,
+        clock: Clock,
+        explain_notice: Callable[[WebhookEvent], str],
     ) -> None:
         self._apps = apps
+        self._starters = starters
+        self._explain_notice = explain_notice
         self._streams = streams
         self._journal = journal
         self._clock = clock
@@ -108,6 +119,12 @@ class Coordinator:
             note = await self._started(event, app)
         elif event.kind == "stopped":
             note = await self._stopped(event, app)
+        elif event.kind == "lifecycle" and event.life is not None:
+            note = await self._starters[app.name].happened(event.life)
+        elif event.kind == "notice":
+            notice = self._explain_notice(event)
+            await self._starters[app.name].noticed(event.uuid, event.event, notice)
+            note = notice
         elif event.kind == "interrupted":
             told = self._streams.interrupted(event.stream_id, event.server_urls)
             note = "The stream was told of the interruption." if told else "The stream is not one of ours."
@@ -146,17 +163,63 @@ class Coordinator:
         if stream is not None and not stream.ended and stream.zoom_id != event.stream_id:
             return await self._started_under_former_id(stream, info, event.server_urls, app)
         known = self._known(event.stream_id, app)
-        decision = decide(event, app_only=app.only, now_ms=now_ms, known=known)
+        facts = self._facts(event, app)
+        refusal, others = (None, []) if known is not None else await self._judge(event, app, facts)
+        decision = decide(event, refusal=refusal, now_ms=now_ms, known=known)
         if isinstance(decision, Join | Failover) and stream is not None and not stream.ended:
             told = await self._streams.again(event.stream_id, decision.server_urls)
             return "The stream is connected again." if told else "The stream has just ended."
         if isinstance(decision, Join | Failover):
+            for other in others:
+                await self._streams.stopped(other.zoom_id, StopReason.RECEIVER_REQUEST_CLOSE, now_ms)
+            row = _meeting_row(info, facts, event.event_ts or now_ms)
+            await self._starters[app.name].stream_started(row, event.stream_id)
             return await self._join(info, decision.server_urls, app)
         if known is None:
             self.ignored.append(Ignored(info, decision.sentence, decision.problem))
         log = self._log.warning if decision.problem else self._log.info
         log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
+        if decision.rule and app.only.refused == "stop":
+            return f"{decision.sentence} {await self._starters[app.name].stop(facts)}"
         return decision.sentence
+
+    def _facts(self, event: WebhookEvent, app: AppConfig) -> Facts:
+        told = Facts(
+            account_id=event.account_id,
+            meeting_id=event.meeting_id,
+            operator_id=event.operator_id,
+            is_original_host=event.is_original_host,
+        )
+        return self._starters[app.name].facts(event.uuid, told)
+
+    async def _judge(
+        self, event: WebhookEvent, app: AppConfig, facts: Facts
+    ) -> tuple[Refusal | None, list[Stream]]:
+        """Judge a new stream by the app's rules; gives the streams that it takes the place of."""
+        refusal = refused_stream(app.only, facts)
+        if refusal is not None and refusal.unknown:
+            facts = await self._starters[app.name].look_up(event.uuid, facts)
+            refusal = refused_stream(app.only, facts)
+        if refusal is not None:
+            return refusal, []
+        others = [
+            one
+            for one in self._streams.streams
+            if not one.ended
+            and (one.info.app, one.info.meeting_uuid) == (app.name, event.uuid)
+            and one.info.operator_id
+            != event.operator_id  # the same user's is the same stream, or its restart
+        ]
+        starter = self._starters[app.name]
+        theirs = [
+            starter.facts(
+                event.uuid,
+                Facts(operator_id=one.info.operator_id, is_original_host=one.info.is_original_host),
+            )
+            for one in others
+        ]
+        second = judge_second(app.only, facts, theirs)
+        return second.refusal, others if second.instead else []
 
     async def _started_under_former_id(
         self, stream: Stream, info: StreamInfo, server_urls: Sequence[str], app: AppConfig
@@ -207,9 +270,12 @@ class Coordinator:
 
     async def _stopped(self, event: WebhookEvent, app: AppConfig) -> str:
         at_ms = event.event_ts or self._clock.wall_ms()
+        stream = self._streams.announced(event.stream_id)
+        operator_id = stream.info.operator_id if stream is not None else event.operator_id
+        self._starters[app.name].stream_stopped(event.uuid, event.stream_id, event.stop_reason, operator_id)
         if await self._streams.stopped(event.stream_id, event.stop_reason, at_ms):
             return "The stream was told that it is stopped."
-        if (stream := self._streams.announced(event.stream_id)) is not None:
+        if stream is not None:
             return f"The stream goes on as {stream.zoom_id}; the end of its former id is not its end."
         if event.stop_reason == StopReason.STREAM_REVOKED and (past := self._past_of(event.stream_id, app)):
             for row in past:
@@ -228,6 +294,8 @@ class Coordinator:
                 self._log.info(
                     "stream resumed after a restart", stream_id=row.info.stream_id, away_ms=away_ms
                 )
+                meeting = _meeting_row(row.info, _known_facts(row.info), row.info.started_ms)
+                await self._starters[app.name].stream_started(meeting, row.info.zoom_id or row.info.stream_id)
                 await self._streams.join(row.info, row.server_urls, app, resumed_ms=row.last_contact_ms)
                 continue
             sentence = (
@@ -256,6 +324,27 @@ def _from_journal(row: StreamRow) -> KnownStream:
     )
 
 
+def _known_facts(info: StreamInfo) -> Facts:
+    return Facts(
+        account_id=info.account_id,
+        meeting_id=info.meeting_id,
+        operator_id=info.operator_id,
+        is_original_host=info.is_original_host,
+    )
+
+
+def _meeting_row(info: StreamInfo, facts: Facts, begun_ms: int) -> MeetingRow:
+    return MeetingRow(
+        info.app,
+        info.meeting_uuid,
+        number=facts.meeting_id,
+        host_id=facts.host,
+        account_id=facts.account_id,
+        topic=facts.topic,
+        begun_ms=begun_ms,
+    )
+
+
 def _info(event: WebhookEvent, app: AppConfig, now_ms: int) -> StreamInfo:
     return StreamInfo(
         app=app.name,
@@ -266,4 +355,5 @@ def _info(event: WebhookEvent, app: AppConfig, now_ms: int) -> StreamInfo:
         account_id=event.account_id,
         operator_id=event.operator_id,
         started_ms=event.event_ts or now_ms,
+        is_original_host=event.is_original_host,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rtmsd.config import OnlyConfig
 from rtmsd.protocol.webhook import WebhookEvent
+from rtmsd.start.rules import Refusal
 
 JOIN_WINDOW_MS = 60_000
 """Zoom waits about so long for us after the event (protocol.md §2.4, §8)."""
@@ -40,17 +40,22 @@ class Failover:
 
 @dataclass(frozen=True)
 class Ignore:
-    """Do nothing. `problem`: somebody should know that a meeting is not recorded, and why."""
+    """Do nothing. `problem`: somebody should know that a meeting is not recorded, and why; `rule`: of `[apps.only]`, that
+    decided it."""
 
     sentence: str
     problem: bool
+    rule: str = ""
 
 
 Decision = Join | Failover | Ignore
 
 
-def decide(event: WebhookEvent, *, app_only: OnlyConfig, now_ms: int, known: KnownStream | None) -> Decision:
-    """Decide about one `rtms_started`. `now_ms` and `event.event_ts` are Unix milliseconds."""
+def decide(
+    event: WebhookEvent, *, refusal: Refusal | None, now_ms: int, known: KnownStream | None
+) -> Decision:
+    """Decide about one `rtms_started`. `refusal`: the rule that forbids it, unless it is known. `now_ms` and
+    `event.event_ts` are Unix milliseconds."""
     assert event.kind == "started"
     if not event.stream_id:
         return Ignore(_not_entitled("rtms_stream_id"), problem=True)
@@ -66,8 +71,8 @@ def decide(event: WebhookEvent, *, app_only: OnlyConfig, now_ms: int, known: Kno
     age_ms = now_ms - event.event_ts if event.event_ts > 0 else 0
     if known is not None:
         return _again(event, known, age_ms)
-    if app_only.original_host and event.is_original_host is not True:
-        return Ignore(_not_the_hosts(event), problem=False)
+    if refusal is not None:
+        return Ignore(refusal.sentence, problem=refusal.unknown, rule=refusal.rule)
     if age_ms > JOIN_WINDOW_MS:
         return Ignore(_too_late(age_ms), problem=True)
     return Join(event.server_urls)
@@ -105,15 +110,6 @@ def _not_entitled(missing: str) -> str:
         f"Zoom announced a stream without {missing}, so that it cannot be joined: this is seen when the trial of the "
         "Developer Pack has expired. Check that the account that owns the app has Developer Pack credits."
     )
-
-
-def _not_the_hosts(event: WebhookEvent) -> str:
-    if event.is_original_host is None:
-        return (
-            "The stream is not taken: only.original_host is set for this app, and Zoom did not say whether its user is "
-            "the meeting's original host."
-        )
-    return "The stream is not taken: its user is not the meeting's original host, and only.original_host is set for this app."
 
 
 def _too_late(age_ms: int) -> str:

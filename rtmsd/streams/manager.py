@@ -65,7 +65,10 @@ class Explain(Protocol):
 
 
 class StreamManager:
-    """Joins streams and keeps them until they are over. Enter it before the first `join`."""
+    """Joins streams and keeps them until they are over. Enter it before the first `join`.
+
+    `ended` is called for each stream that is over, when that is in the journal.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class StreamManager:
         explain: Explain,
         clock: Clock,
         chance: random.Random,
+        ended: Callable[[StreamInfo, Finished], None] = lambda info, finished: None,
         log: Log | None = None,
     ) -> None:
         self._journal = journal
@@ -91,6 +95,7 @@ class StreamManager:
         self._explain = explain
         self._clock = clock
         self._chance = chance
+        self._told_ended = ended
         self._log: Log = log or structlog.get_logger("rtmsd.streams")
         self._roster = Roster()
         self._totals = Totals()
@@ -309,6 +314,7 @@ class StreamManager:
             log.error("the end of a stream could not be journalled", error=str(error))
         if finished.reason == StopReason.STREAM_REVOKED:
             self._revoke_all(stream)
+        self._told_ended(stream.info, finished)
         self._forget_oldest()
 
     def _revoke_all(self, stream: Stream) -> None:

@@ -62,7 +62,7 @@ class Warned:
 class WebhookCounters:
     """How many webhooks had which result, by (event, result); and the last one that was refused.
 
-    Results: taken, duplicate, noted (an `rtms.*` event), ignored (an event that rtmsd has no use for), validated, and
+    Results: taken, duplicate, ignored (an event that rtmsd has no use for), validated, and
     the keys of REFUSALS.
     """
 

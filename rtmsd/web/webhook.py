@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 import orjson
 import structlog
 from aiohttp import web
 
-from rtmsd.diagnosis.notices import explain_notice
 from rtmsd.errors import JournalError
 from rtmsd.protocol.webhook import (
     BadWebhook,
@@ -23,8 +21,9 @@ from rtmsd.protocol.webhook import (
     verify,
 )
 from rtmsd.runtime.clock import Clock
-from rtmsd.web.counters import REFUSALS, Warned, WebhookCounters
+from rtmsd.web.counters import REFUSALS, WebhookCounters
 from rtmsd.web.middleware import errors_told, sign_as_rtmsd
+from rtmsd.web.taking import Taking
 
 MAX_BODY_BYTES = 64 * 1024
 _BODY_SECS = 10.0
@@ -36,47 +35,22 @@ _VALIDATIONS_PER_SEC = 50.0
 
 _REPORT_EVERY_SECS = 10.0
 
-# Events that are counted by their name (protocol.md §2.5.5).
-_NOTICES = (
-    "rtms.concurrency_near_limit",
-    "rtms.concurrency_limited",
-    "rtms.start_failed",
-    "rtms.request_status",
-)
-
-
-class _Taken(Protocol):
-    @property
-    def id(self) -> int: ...
-    @property
-    def duplicate(self) -> bool: ...
-
-
-class WebhookJournal(Protocol):
-    """Where webhooks are kept before they are acknowledged."""
-
-    async def take_webhook(
-        self, *, app: str, event: str, event_ts: int, stream_id: str | None, body: bytes, received_ms: int
-    ) -> _Taken: ...
-
 
 def webhook_routes(
     *,
     path: str,
     credentials: Sequence[Credentials],
-    journal: WebhookJournal,
-    on_event: Callable[[int, str, WebhookEvent], Awaitable[None]],
-    schedule: Callable[[Coroutine[Any, Any, None]], object],
+    taking: Taking,
     clock: Clock,
     counters: WebhookCounters,
 ) -> list[web.RouteDef]:
     """Build the routes of the webhook listener: POST `path` and `path`/{app}, and GET for load balancers' probes.
 
-    A webhook that is verified and new is in the journal before it is answered; when the answer is on its way,
-    `schedule` gets the coroutine `on_event(id, app, event)`. Duplicates are answered and counted only. When several
-    secrets rotate, an unsigned URL validation is answered with the app's first.
+    A webhook that is verified and new is in the journal before it is answered; when the answer is on its way, it is
+    acted upon. Duplicates are answered and counted only. When several secrets rotate, an unsigned URL validation is
+    answered with the app's first.
     """
-    endpoint = _Endpoint(path, credentials, journal, on_event, schedule, clock, counters)
+    endpoint = _Endpoint(path, credentials, taking, clock, counters)
     return [
         web.post(path, endpoint.receive),
         web.post(path + "/{app}", endpoint.receive),
@@ -103,17 +77,13 @@ class _Endpoint:
         self,
         path: str,
         credentials: Sequence[Credentials],
-        journal: WebhookJournal,
-        on_event: Callable[[int, str, WebhookEvent], Awaitable[None]],
-        schedule: Callable[[Coroutine[Any, Any, None]], object],
+        taking: Taking,
         clock: Clock,
         counters: WebhookCounters,
     ) -> None:
         self._path = path
         self._credentials = {one.app: one for one in credentials}
-        self._journal = journal
-        self._on_event = on_event
-        self._schedule = schedule
+        self._taking = taking
         self._clock = clock
         self._counters = counters
         self._validations = _Bucket(clock, _VALIDATION_BURST, _VALIDATIONS_PER_SEC)
@@ -172,8 +142,6 @@ class _Endpoint:
             return web.Response(status=400)
         if event.kind == "validation":
             return self._signed_validation(event, body, headers, verdict.app)
-        if event.kind == "notice":
-            return self._notice(event, verdict.app)
         if event.kind == "other":
             return self._other(event, verdict.app)
         return await self._take(request, event, body, verdict.app)
@@ -182,26 +150,10 @@ class _Endpoint:
         self, request: web.Request, event: WebhookEvent, body: bytes, app: str
     ) -> web.StreamResponse:
         try:
-            taken = await self._journal.take_webhook(
-                app=app,
-                event=event.event,
-                event_ts=event.event_ts,
-                stream_id=event.stream_id or None,
-                body=body,
-                received_ms=self._clock.wall_ms(),
-            )
+            kept = await self._taking.take(event, body, app)
         except JournalError as error:
             self._refused(event.event, "journal_failed", app=app, error=str(error))
             return web.Response(status=503)
-        self._counters.count(event.event, "duplicate" if taken.duplicate else "taken")
-        self._counters.last_taken_ms = self._clock.wall_ms()
-        self._log.info(
-            "webhook taken",
-            app=app,
-            webhook=event.event,
-            stream_id=event.stream_id,
-            duplicate=taken.duplicate,
-        )
         response = web.StreamResponse(status=200, headers={"Content-Length": "0"})
         try:
             await response.prepare(request)
@@ -210,29 +162,8 @@ class _Endpoint:
             self._log.warning("webhook taken, but Zoom did not wait for the answer", app=app)
         finally:
             # It is on disk, so it is acted upon even when the answer could not be sent.
-            if not taken.duplicate:
-                self._schedule(self._act(taken.id, app, event))
+            self._taking.act(kept, app, event)
         return response
-
-    async def _act(self, taken_id: int, app: str, event: WebhookEvent) -> None:
-        await self._on_event(taken_id, app, event)
-
-    def _notice(self, event: WebhookEvent, app: str) -> web.Response:
-        """Say what Zoom says; what is a problem stands on the status page, once for each event (§2.5.5)."""
-        name = event.event if event.event in _NOTICES else "rtms.other"
-        known = (app, event.event, event.event_ts)
-        if any(known == (one.app, one.event, one.event_ts) for one in self._counters.warned):
-            self._counters.count(name, "duplicate")
-            return web.Response(status=200)
-        self._counters.count(name, "noted")
-        notice = explain_notice(event.event, uuid=event.uuid, said=event.said)
-        if notice.problem:
-            now_ms = self._clock.wall_ms()
-            self._counters.warned.append(Warned(*known, notice.sentence, now_ms))
-            self._log.warning(notice.sentence, app=app, webhook=event.event)
-        else:
-            self._log.info(notice.sentence, app=app, webhook=event.event)
-        return web.Response(status=200)
 
     def _other(self, event: WebhookEvent, app: str) -> web.Response:
         self._counters.count("other", "ignored")

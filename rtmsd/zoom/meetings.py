@@ -11,9 +11,10 @@ import structlog
 from yarl import URL
 
 from rtmsd.runtime.clock import Clock
+from rtmsd.zoom.bodies import read_body
 from rtmsd.zoom.limits import Budget, retry_after_secs
 from rtmsd.zoom.oauth import Token
-from rtmsd.zoom.replies import Reply, read_reply
+from rtmsd.zoom.replies import SCOPE_CODES, Reply, read_reply
 
 ANSWER_SECS = 15.0
 HELD_SECS = 5.0
@@ -94,6 +95,11 @@ class ZoomMeetings:
             self._log.info(what, status=reply.status, code=reply.code, tracking_id=reply.tracking_id)
             if reply.status == 429:
                 self._budget.hold(reply.retry_after_secs if reply.retry_after_secs is not None else HELD_SECS)
+            if reply.code in SCOPE_CODES:
+                self._tokens.refused(
+                    token
+                )  # the next one has the scopes that somebody may have added meanwhile
+                break
             if reply.status != 401 or last:
                 break
             self._tokens.refused(token)
@@ -113,11 +119,11 @@ class ZoomMeetings:
             ) as response:
                 return read_reply(
                     response.status,
-                    await response.content.read(_MOST_BYTES),
+                    await read_body(response, most_bytes=_MOST_BYTES),
                     tracking_id=response.headers.get("x-zm-trackingid", ""),
                     retry_after_secs=retry_after_secs(response.headers, now_s=self._clock.wall()),
                 )
         except TimeoutError:
             return Reply(0, message=f"no answer within {ANSWER_SECS:.0f} s")
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError) as error:  # ValueError: the region is no address
             return Reply(0, message=f"no connection ({type(error).__name__})")

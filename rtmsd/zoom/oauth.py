@@ -12,12 +12,17 @@ import msgspec
 from rtmsd.config import Secret
 from rtmsd.errors import RtmsdError
 from rtmsd.runtime.clock import Clock
+from rtmsd.zoom.bodies import read_body
 from rtmsd.zoom.replies import Reply, read_reply
 
 RENEW_SHARE = 0.9
 """Of a token's life, after which it is renewed (protocol.md §3.1)."""
 
 ANSWER_SECS = 10.0
+
+USUAL_LIFE_SECS = 3600.0
+"""Of an access token (§3.1). One that Zoom says lives longer is renewed as if it did not."""
+
 _MOST_BYTES = 65_536
 
 
@@ -101,16 +106,15 @@ class TokenSource:
         form = await self._grant()
         reply = await self._ask(form)
         access, life = reply.document.get("access_token"), reply.document.get("expires_in")
-        if not reply.good or not isinstance(access, str) or not access:
+        if not reply.good or not isinstance(access, str) or not _is_token(access):
             raise _problem(reply)
         rotated = reply.document.get("refresh_token")
         if self._keep_refresh_token is not None and isinstance(rotated, str) and rotated:
             await self._keep_refresh_token(rotated)
-        lives = float(life) if isinstance(life, int) and not isinstance(life, bool) and life > 0 else 3600.0
         scopes, region = reply.document.get("scope"), reply.document.get("api_url")
         return Token(
             Secret(access),
-            renew_at=asked_at + lives * RENEW_SHARE,
+            renew_at=asked_at + life_secs(life) * RENEW_SHARE,
             api_url=region if isinstance(region, str) else "",
             scopes=frozenset(scopes.split()) if isinstance(scopes, str) else frozenset(),
         )
@@ -125,11 +129,25 @@ class TokenSource:
                 allow_redirects=False,
                 ssl=self._tls if self._tls is not None else True,
             ) as response:
-                return read_reply(response.status, await response.content.read(_MOST_BYTES))
+                return read_reply(response.status, await read_body(response, most_bytes=_MOST_BYTES))
         except TimeoutError:
             return Reply(0, message=f"no answer within {ANSWER_SECS:.0f} s")
         except aiohttp.ClientError as error:
             return Reply(0, message=f"no connection ({type(error).__name__})")
+
+
+def life_secs(expires_in: object) -> float:
+    """Read `expires_in`, which is seconds as a number, or as text; anything else means the usual life."""
+    if isinstance(expires_in, str) and expires_in.isascii() and expires_in.isdigit() and len(expires_in) < 10:
+        expires_in = int(expires_in)
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or not expires_in > 0:
+        return USUAL_LIFE_SECS
+    return min(expires_in, USUAL_LIFE_SECS)
+
+
+def _is_token(text: str) -> bool:
+    """A token goes into headers and addresses: without white space, whatever else it is."""
+    return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
 def account_grant(account_id: str) -> Grant:
@@ -137,6 +155,15 @@ def account_grant(account_id: str) -> Grant:
 
     async def form() -> dict[str, str]:
         return {"grant_type": "account_credentials", "account_id": account_id}
+
+    return form
+
+
+def client_grant() -> Grant:
+    """The grant of an app for itself, which its own event WebSocket takes."""
+
+    async def form() -> dict[str, str]:
+        return {"grant_type": "client_credentials"}
 
     return form
 
@@ -166,7 +193,12 @@ def _problem(reply: Reply) -> TokenError:
         return TokenError(_SENTENCES[kind], passing=False)
     if reply.status == 0:
         return TokenError(f"Zoom's token endpoint could not be reached: {reply.message}.", passing=True)
-    if reply.status == 429 or reply.status >= 500:
+    if reply.status == 429:
+        return TokenError(
+            "Zoom's token endpoint takes no more requests for now (HTTP 429): it is asked again later.",
+            passing=True,
+        )
+    if reply.status >= 500:
         return TokenError(
             f"Zoom's token endpoint has a fault of its own (HTTP {reply.status}).", passing=True
         )

@@ -66,6 +66,9 @@ _NO_MEETING = (
     "The meeting is over, or the number is another account's: nothing needs to be done if it was recorded."
 )
 
+SCOPE_CODES = frozenset({4700, 4711})
+"""The token lacks a scope."""
+
 BY_CODE = {
     124: Meaning(
         Verdict.TOKEN, "The access token has expired or was revoked (124).", "A new one is fetched."

@@ -41,7 +41,7 @@ def test_the_tables_are_complete() -> None:
         for number, explained in table.items():
             assert explained.number == number
             assert explained.name.isupper()
-            assert explained.source.startswith("protocol.md §6")
+            assert explained.source.startswith("https://")
             for sentence in (explained.cause, explained.remedy):
                 assert sentence.endswith((".", ")"))
                 assert sentence[0].isupper() or sentence.startswith("rtmsd")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from rtmsd.start.attempts import (
     MOST_RESTARTS,
     Action,
     Ask,
+    Means,
     StartMachine,
     State,
     Tell,
@@ -31,9 +33,18 @@ class Meeting:
     """Drives a StartMachine in virtual time and answers its requests."""
 
     def __init__(
-        self, *, reply: Meaning | None = TAKEN, has_host_token: bool = False, first_trigger: str = ""
+        self,
+        *,
+        reply: Meaning | None = TAKEN,
+        has_host_token: bool = False,
+        first_trigger: str = "",
+        auto: bool = False,
+        **means: Any,
     ) -> None:
-        self.machine = StartMachine(has_host_token=has_host_token, first_trigger=first_trigger)
+        tokens = frozenset({HOST} if has_host_token else ())
+        self.machine = StartMachine(
+            Means(auto=auto, host_tokens=tokens, **means), first_trigger=first_trigger
+        )
         self.reply = reply
         self.now = 0.0
         self.asked: list[tuple[float, Ask]] = []
@@ -317,3 +328,132 @@ def test_no_order_of_events_makes_it_ask_too_much(steps: list[tuple[str, object]
     asked = meeting.requests
     meeting.later(3600)
     assert meeting.requests == asked
+
+
+def test_the_host_who_comes_while_zoom_answers_is_asked_for_at_once() -> None:
+    """A request that was made without the host is followed by one with them, as soon as it is answered."""
+    meeting = Meeting(reply=None)
+    meeting.happens("started")
+    meeting.later(1)
+    meeting.happens("joined", HOST)
+    assert meeting.requests == 1
+    meeting.reply = TAKEN
+    meeting.do(meeting.machine.replied(1, TAKEN, meeting.now))
+    assert [(at, ask.participant_user_id, ask.trigger) for at, ask in meeting.asked] == [
+        (0.0, HOST, "started"),
+        (1.0, HOST, "joined"),
+    ]
+
+
+def test_without_the_host_it_is_asked_for_an_invitee_who_came() -> None:
+    """Somebody who is invited and there may have the app started for themselves; the host's coming takes precedence."""
+    meeting = Meeting(reply=meaning(Reply(400, code=2308)))
+    meeting.happens("started")
+    meeting.happens("joined", GUEST)
+    meeting.happens("joined", INVITEE)
+    meeting.happens("joined", HOST)
+    assert [ask.participant_user_id for _, ask in meeting.asked] == [HOST, INVITEE, HOST]
+
+
+def test_it_is_not_started_for_users_whose_streams_would_not_be_taken() -> None:
+    """Where only some users' streams are taken, others' coming does not start one in their name."""
+    meeting = Meeting(operators=frozenset({HOST}))
+    meeting.happens("started")
+    meeting.happens("joined", INVITEE)
+    meeting.later(600)
+    assert {ask.participant_user_id for _, ask in meeting.asked} == {HOST}
+
+
+def test_an_app_that_zoom_starts_is_asked_for_only_when_it_broke() -> None:
+    """With start = "auto" nothing is asked of Zoom, until a stream that was there is lost."""
+    meeting = Meeting(auto=True)
+    meeting.happens("started")
+    meeting.happens("joined", HOST)
+    meeting.do(meeting.machine.found_living(HOST, meeting.now))
+    assert meeting.requests == 0
+    meeting.stream()
+    meeting.stops(13)
+    meeting.later(1)
+    assert [ask.trigger for _, ask in meeting.asked] == ["restart"]
+
+
+def test_a_stream_that_a_restart_of_ours_lost_is_started_again() -> None:
+    """A meeting that is found going on, and whose stream we lost, is asked for in either mode."""
+    for auto in (True, False):
+        meeting = Meeting(auto=auto)
+        meeting.do(meeting.machine.found_living(HOST, meeting.now, had_stream=True))
+        assert [ask.trigger for _, ask in meeting.asked] == ["found"]
+
+
+@pytest.mark.parametrize("reason", [3, 13])
+def test_without_a_controller_nothing_is_asked(reason: int) -> None:
+    """A stream that broke, or whose user left, stays so; the sentence says what would help."""
+    meeting = Meeting(auto=True, controller=False)
+    meeting.happens("started")
+    meeting.stream()
+    meeting.stops(reason)
+    meeting.later(600)
+    assert meeting.requests == 0
+    assert "[apps.manual]" in meeting.told[-1].sentence
+
+
+def test_a_host_who_has_not_authorised_is_told_where_no_controller_is() -> None:
+    """With hosts' own tokens only, another host's meeting cannot be started, and that is said."""
+    meeting = Meeting(controller=False)
+    meeting.happens("started")
+    assert (meeting.requests, meeting.machine.state) == (0, State.REFUSED)
+    assert "[[apps.hosts]]" in meeting.told[-1].sentence
+
+
+def test_a_bad_token_of_the_host_leaves_the_controller() -> None:
+    """When the host's own authorisation is gone, the controller asks, for the host by name."""
+    meeting = Meeting(has_host_token=True, reply=meaning(Reply(0)))
+    meeting.happens("started")
+    meeting.machine.host_token_failed()
+    meeting.later(1)
+    assert [(ask.as_host, ask.participant_user_id) for _, ask in meeting.asked] == [(True, ""), (False, HOST)]
+
+
+@pytest.mark.parametrize(
+    ("means", "says"),
+    [
+        ({"auto": True}, "Share realtime meeting content with apps"),
+        ({"auto": True, "account_id": "ours"}, "belongs to another account (theirs)"),
+        ({"auto": False}, "no stream came within 15 s"),
+    ],
+)
+def test_a_meeting_that_never_starts_is_named_at_its_deadline(means: dict[str, Any], says: str) -> None:
+    """Once, at the deadline, with what is usually to blame; a stream that comes after all is confirmed."""
+    meeting = Meeting(deadline_secs=100.0, **means)
+    event = Lifecycle("started", 0, "857", "4444==", HOST, account_id="theirs")
+    meeting.do(meeting.machine.happened(event, meeting.now))
+    meeting.later(99)
+    assert not any(one.never_started for one in meeting.told)
+    meeting.later(1000)
+    [told] = [one for one in meeting.told if one.never_started]
+    assert told.problem and says in told.sentence and "100 s" in told.sentence
+    meeting.stream()
+    assert meeting.machine.state is State.CONFIRMED
+
+
+def test_a_meeting_that_streams_or_ends_in_time_is_not_called_missing() -> None:
+    """The deadline counts for meetings that go on without a stream, and for nothing else."""
+    for early in ("stream", "end"):
+        meeting = Meeting(auto=True)
+        meeting.happens("started")
+        meeting.stream() if early == "stream" else meeting.happens("ended")
+        meeting.later(1000)
+        assert not any(one.never_started for one in meeting.told)
+
+
+def test_what_zoom_says_of_a_failed_start_is_told_and_tried_again() -> None:
+    """A failed or limited start is asked for again later; in a meeting that streams it is nothing."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.do(meeting.machine.noticed("rtms.start_failed", "Zoom could not start it.", meeting.now))
+    assert (meeting.machine.state, meeting.told[-1].sentence) == (State.ARMED, "Zoom could not start it.")
+    meeting.later(5)
+    assert meeting.requests == 2
+    meeting.stream()
+    meeting.do(meeting.machine.noticed("rtms.start_failed", "Zoom could not start it.", meeting.now))
+    assert meeting.machine.state is State.CONFIRMED

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
@@ -20,10 +21,12 @@ from rtmsd.protocol.actions import Action, Finished
 from rtmsd.protocol.webhook import WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.coordinator import Coordinator
+from rtmsd.start.starter import Starter
 from rtmsd.state.journal import Journal
 from rtmsd.streams.manager import StreamManager
 from rtmsd.streams.roster import Explanation
 from rtmsd.streams.transport import client_tls
+from rtmsd.zoom.replies import Reply
 
 
 def app(name: str) -> AppConfig:
@@ -44,6 +47,22 @@ class Explain:
         return cause
 
 
+class Nobody:
+    """Zoom may not be asked."""
+
+    def may_ask(self, user_id: str) -> bool:
+        return False
+
+    async def set_app(self, meeting_id: str, action: Any, *, as_user: str = "", for_user: str = "") -> Reply:
+        raise AssertionError("nobody may ask")
+
+    async def meeting(self, number_or_uuid: str, *, host_id: str = "") -> Reply:
+        raise AssertionError("nobody may ask")
+
+    async def live_meetings(self, user_id: str) -> Reply:
+        raise AssertionError("nobody may ask")
+
+
 class Route:
     def __init__(self) -> None:
         self.items: list[Item] = []
@@ -57,7 +76,7 @@ class Route:
 class Scene:
     """Two apps, a manager whose streams find nobody at the other end, and a coordinator."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, schedule: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self.clock = Clock()
         self.journal = journal
         self.routes: dict[str, Route] = {}
@@ -73,11 +92,17 @@ class Scene:
             clock=self.clock,
             chance=random.Random(1),
         )
+        apps = {name: app(name) for name in ("notes", "other")}
         self.coordinator = Coordinator(
-            apps={name: app(name) for name in ("notes", "other")},
+            apps=apps,
+            starters={
+                name: Starter(one, calls=Nobody(), journal=journal, clock=self.clock, schedule=schedule)
+                for name, one in apps.items()
+            },
             streams=self.streams,
             journal=journal,
             clock=self.clock,
+            explain_notice=lambda event: event.event,
         )
         self._ids = itertools.count(1)
 
@@ -130,7 +155,8 @@ class Scene:
 @asynccontextmanager
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with Journal.open(tmp_path / "state", Clock()) as journal:
-        one = Scene(journal)
+        tasks: list[asyncio.Task[None]] = []
+        one = Scene(journal, lambda work: tasks.append(asyncio.create_task(work)))
         started = asyncio.Event()
         running = asyncio.create_task(one.streams.run(started))
         await started.wait()
@@ -296,7 +322,7 @@ async def test_what_is_revoked_is_deleted_also_when_another_daemon_recorded_it(t
         for info in (past, again, foreign):
             await journal.stream_started(info, ["wss://127.0.0.1:9/"])
             await journal.stream_ended(info.stream_id, 2, 6, "MEETING_ENDED", "")
-        scene = Scene(journal)
+        scene = Scene(journal, lambda work: work.close())
         await scene.coordinator.catch_up()
         await scene.tell("stopped", stream="past", reason=8)
         await scene.tell("stopped", stream="foreign", reason=8)

@@ -10,6 +10,7 @@ import pytest
 from rtmsd.config import OnlyConfig
 from rtmsd.protocol.webhook import WebhookEvent, parse
 from rtmsd.start.policy import Decision, Failover, Ignore, Join, KnownStream, decide
+from rtmsd.start.rules import Facts, refused_stream
 
 NOW = 1_738_392_034_000
 URL = "wss://zoomsjc1.sjc.zoom.us:443"
@@ -39,7 +40,9 @@ def known(*, alive: bool, ended: bool = False, urls: tuple[str, ...] = (URL,)) -
 def decided(
     what: WebhookEvent, stream: KnownStream | None = None, *, original_host: bool = False
 ) -> Decision:
-    return decide(what, app_only=OnlyConfig(original_host=original_host), now_ms=NOW, known=stream)
+    facts = Facts(is_original_host=what.is_original_host)
+    refusal = refused_stream(OnlyConfig(original_host=original_host), facts)
+    return decide(what, refusal=refusal, now_ms=NOW, known=stream)
 
 
 def test_a_new_stream_is_joined() -> None:
@@ -78,11 +81,11 @@ def test_an_expired_trial(missing: str) -> None:
 
 @pytest.mark.parametrize(("host", "joined"), [(True, True), (False, False), (None, False)])
 def test_only_original_host(host: bool | None, joined: bool) -> None:
-    """With only.original_host, streams of others are left alone, and that is no problem."""
+    """With only.original_host, streams of others are left alone; it is a problem only when nobody says whose it is."""
     decision = decided(event(is_original_host=host), original_host=True)
     assert isinstance(decision, Join) is joined
     if isinstance(decision, Ignore):
-        assert not decision.problem
+        assert decision.problem is (host is None)
         assert "only.original_host" in decision.sentence
     assert decided(event(is_original_host=host)) == Join((URL,))
 

@@ -18,11 +18,12 @@ from structlog.testing import capture_logs
 from rtmsd.config import Listen
 from rtmsd.errors import JournalError
 from rtmsd.protocol.signature import validation_token, webhook_signature
-from rtmsd.protocol.webhook import Credentials, WebhookEvent
+from rtmsd.protocol.webhook import Credentials, WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
 from rtmsd.state import Journal, Taken
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.server import serving
+from rtmsd.web.taking import Taking
 from rtmsd.web.webhook import MAX_BODY_BYTES, webhook_app, webhook_routes
 
 NOW = 1_738_392_034
@@ -95,9 +96,13 @@ async def endpoint(
         routes = webhook_routes(
             path="/webhook",
             credentials=credentials or (NOTES,),
-            journal=FullJournal() if full else journal,
-            on_event=on_event,
-            schedule=schedule,
+            taking=Taking(
+                journal=FullJournal() if full else journal,
+                on_event=on_event,
+                schedule=schedule,
+                clock=clock,
+                counters=counters,
+            ),
             clock=clock,
             counters=counters,
         )
@@ -205,12 +210,30 @@ async def test_other_events(tmp_path: Path) -> None:
     """An event that rtmsd has no use for is 200 and counted; those that explain a missing meeting are warnings."""
     with capture_logs() as logs:
         async with endpoint(tmp_path) as one:
-            for event in ("meeting.started", "rtms.concurrency_limited", "session.started"):
+            for event in ("meeting.created", "rtms.concurrency_limited", "session.started"):
                 body = started(event=event)
                 assert (await one.post(body, headers=signed(body)))[0] == 200
-    assert one.counters.results == {("other", "ignored"): 2, ("rtms.concurrency_limited", "noted"): 1}
-    assert [line["log_level"] for line in logs] == ["info", "warning", "info"]
-    assert one.acted == []
+    assert one.counters.results == {("other", "ignored"): 2, ("rtms.concurrency_limited", "taken"): 1}
+    assert [line["log_level"] for line in logs] == ["info", "info", "warning", "info"]
+    assert [event.kind for _, _, event in one.acted] == ["notice"]
+
+
+async def test_events_of_a_meetings_life_are_taken_without_names(tmp_path: Path) -> None:
+    """Somebody's coming is kept and acted upon once; the journal does not know what they are called."""
+    person = {"user_id": "16778240", "id": "ann-id", "user_name": "Ann Host", "email": "ann@example.com"}
+    meeting = {"id": 85746065432, "uuid": "a/b==", "host_id": "ann-id", "participant": person}
+    body = msgspec.json.encode(
+        {"event": "meeting.participant_joined", "event_ts": 7, "payload": {"object": meeting}}
+    )
+    async with endpoint(tmp_path) as one:
+        assert one.journal is not None
+        for _ in range(2):
+            assert (await one.post(body, headers=signed(body)))[0] == 200
+        [row] = await one.journal.unhandled()
+    [(_, _, event)] = one.acted
+    assert event.life is not None and event.life.user_id == "ann-id"
+    assert b"Ann" not in row.body and parse(row.body) == event
+    assert one.counters.by_result() == {"taken": 1, "duplicate": 1}
 
 
 async def test_a_warning_of_zooms_is_told_once(tmp_path: Path) -> None:
@@ -226,8 +249,9 @@ async def test_a_warning_of_zooms_is_told_once(tmp_path: Path) -> None:
                 assert (await one.post(sent, headers=signed(sent)))[0] == 200
     [warned] = one.counters.warned
     assert "2000 streams" in warned.sentence and "s-42" in warned.sentence and "Ann" not in warned.sentence
-    assert [line["log_level"] for line in logs] == ["warning", "info"]
-    assert "status sent" in logs[1]["event"]
+    told = [line for line in logs if line["event"] != "webhook taken"]
+    assert [line["log_level"] for line in told] == ["warning", "info"]
+    assert "status sent" in told[1]["event"]
 
 
 async def test_full_disk(tmp_path: Path) -> None:

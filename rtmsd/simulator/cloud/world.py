@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 Era = Literal["2025", "2026-01", "2026-07", "2026-10"]
 """The rules of §4.3 that are in force since then."""
 
+Role = Literal["host", "cohost", "attendee"]
+
 START_SCOPE = "meeting:update:participant_rtms_app_status:admin"
 READ_SCOPES = ("meeting:read:meeting:admin", "meeting:read:list_meetings:admin")
 
@@ -71,7 +73,7 @@ class Attendee:
     user_id: int
     name: str
     zoom_user_id: str = ""
-    role: Literal["host", "cohost", "attendee"] = "attendee"
+    role: Role = "attendee"
     invited: bool = False
     waits: bool = False
 

@@ -1,0 +1,391 @@
+"""Starts one app in its meetings: a StartMachine for each, whose requests, timers and sentences are carried out here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from rtmsd.config import AppConfig
+from rtmsd.errors import JournalError
+from rtmsd.protocol.lifecycle import Lifecycle
+from rtmsd.runtime.clock import Clock
+from rtmsd.start.attempts import Action, Ask, Means, StartMachine, State, Tell, WakeAt, Worked
+from rtmsd.start.rules import Facts, refused_meeting
+from rtmsd.state import Journal, MeetingRow, NoteRow
+from rtmsd.zoom.meetings import Action as AppAction
+from rtmsd.zoom.oauth import TokenError
+from rtmsd.zoom.replies import Meaning, Reply, Verdict, meaning
+
+MEETINGS_KEPT = 200
+"""Meetings that are over and can still be looked at; all are in the journal."""
+
+
+class Calls(Protocol):
+    """What is asked of Zoom; see `zoom.calls.AppCalls`."""
+
+    async def set_app(
+        self, meeting_id: str, action: AppAction, *, as_user: str = "", for_user: str = ""
+    ) -> Reply: ...
+
+    async def meeting(self, number_or_uuid: str, *, host_id: str = "") -> Reply: ...
+
+    async def live_meetings(self, user_id: str) -> Reply: ...
+
+    def may_ask(self, user_id: str) -> bool: ...
+
+
+@dataclass
+class StartedMeeting:
+    """A meeting and where its start stands, for the status page."""
+
+    row: MeetingRow
+    machine: StartMachine | None  # None: the rules do not take this meeting
+    state: State = State.IDLE
+    sentence: str = ""
+    problem: bool = False
+    over: bool = False
+    changed_ms: int = 0
+    wake: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+class Starter:
+    """All meetings of one app. `schedule` runs a coroutine as a supervised task of the daemon.
+
+    Raises JournalError from `happened`, `ended` and the like; what is done later logs it instead.
+    """
+
+    def __init__(
+        self,
+        app: AppConfig,
+        *,
+        calls: Calls,
+        journal: Journal,
+        clock: Clock,
+        schedule: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self.app = app
+        self.meetings: dict[str, StartedMeeting] = {}  # by UUID, the newest last
+        self._calls = calls
+        self._journal = journal
+        self._clock = clock
+        self._schedule = schedule
+        self.means = _means(app)
+        self.missing: deque[StartedMeeting] = deque(maxlen=20)  # expected, and never heard of
+        self._log = structlog.get_logger("rtmsd.start").bind(app=app.name)
+
+    # What happens
+
+    async def happened(self, life: Lifecycle) -> str:
+        """Zoom told of a meeting's life; returns what was done, in a sentence."""
+        meeting = await self._meeting(_row(self.app.name, life, self._clock.wall_ms()))
+        if life.happening == "ended":
+            await self._journal.meeting_ended(self.app.name, life.meeting_uuid, life.at_ms)
+            meeting.over = True
+        if meeting.machine is None:
+            return meeting.sentence
+        self._do(meeting, meeting.machine.happened(life, self._now()))
+        self._forget_oldest()
+        return meeting.sentence or "Noted."
+
+    async def found(self, row: MeetingRow, *, had_stream: bool = False) -> None:
+        """Zoom's API says that a meeting goes on."""
+        known = self.meetings.get(row.uuid)
+        if known is not None and known.state is not State.IDLE and not had_stream:
+            return  # its own events, or its stream, are ahead of this
+        meeting = await self._meeting(row)
+        if meeting.machine is not None:
+            actions = meeting.machine.found_living(row.host_id, self._now(), had_stream=had_stream)
+            self._do(meeting, actions)
+
+    async def vanished(self, row: MeetingRow) -> None:
+        """Zoom's API says that a meeting does not go on any more; its end was not heard."""
+        now_ms = self._clock.wall_ms()
+        await self.happened(
+            Lifecycle("ended", now_ms, row.number, row.uuid, row.host_id, account_id=row.account_id)
+        )
+
+    async def missed(self, row: MeetingRow, sentence: str) -> None:
+        """An expected meeting was never heard of."""
+        now_ms = self._clock.wall_ms()
+        self.missing.append(StartedMeeting(row, None, State.IDLE, sentence, True, True, now_ms))
+        await self.note(row, "never_started", sentence, problem=True)
+
+    async def noticed(self, uuid: str, event: str, sentence: str) -> None:
+        """Zoom told of a start that failed or was limited."""
+        meeting = self.meetings.get(uuid)
+        if meeting is not None and meeting.machine is not None:
+            self._do(meeting, meeting.machine.noticed(event, sentence, self._now()))
+
+    async def stream_started(self, row: MeetingRow, stream_id: str) -> None:
+        """`rtms_started` came, and the stream is taken."""
+        meeting = await self._meeting(row)
+        if meeting.machine is not None:
+            self._do(meeting, meeting.machine.stream_started(stream_id, self._now()))
+
+    def stream_stopped(
+        self, uuid: str, stream_id: str, reason: int | None, operator_id: str, *, broke: bool = False
+    ) -> None:
+        """A stream of a meeting is over, by Zoom's word or because it `broke`; told twice it counts once."""
+        meeting = self.meetings.get(uuid)
+        if meeting is not None and meeting.machine is not None:
+            self._do(
+                meeting,
+                meeting.machine.stream_stopped(stream_id, reason, operator_id, self._now(), broke=broke),
+            )
+
+    def facts(self, uuid: str, facts: Facts) -> Facts:
+        """Add what is known of a meeting to what an event told of a stream in it; empty fields stay unknown."""
+        known = self.meetings.get(uuid)
+        if known is None:
+            return facts
+        row = known.row
+        return Facts(
+            account_id=facts.account_id or row.account_id,
+            meeting_id=facts.meeting_id or row.number,
+            host_id=facts.host_id or row.host_id,
+            topic=facts.topic or row.topic,
+            operator_id=facts.operator_id,
+            is_original_host=facts.is_original_host,
+        )
+
+    async def look_up(self, uuid: str, facts: Facts) -> Facts:
+        """Ask Zoom for what an event left out; what is not to be had stays unknown."""
+        if not self._calls.may_ask(facts.host):
+            return facts
+        try:
+            reply = await self._calls.meeting(uuid, host_id=facts.host)
+        except TokenError as error:
+            self._log.warning("a meeting could not be looked up", why=str(error))
+            return facts
+        if not reply.good:
+            self._log.warning("a meeting could not be looked up", why=meaning(reply).sentence)
+            return facts
+        row = read_meeting(self.app.name, reply.document, self._clock.wall_ms())
+        if row is not None:
+            await self._meeting(row)
+        return self.facts(uuid, facts)
+
+    async def stop(self, facts: Facts) -> str:
+        """Ask Zoom to stop a stream that the rules refuse; returns what came of it."""
+        host = facts.host
+        as_user = host if host in self.means.host_tokens and not self.means.controller else ""
+        if not facts.meeting_id or not (as_user or self.means.controller):
+            return (
+                "It could not be stopped: its meeting's number is not known, or nobody may ask for its host."
+            )
+        try:
+            reply = await self._calls.set_app(
+                facts.meeting_id, "stop", as_user=as_user, for_user="" if as_user else facts.operator_id
+            )
+        except TokenError as error:
+            return f"It could not be stopped: {error}"
+        if reply.good:
+            return "Zoom was asked to stop it."
+        return f"It could not be stopped: {meaning(reply).sentence}"
+
+    async def note(self, row: MeetingRow, kind: str, sentence: str, *, problem: bool = False) -> None:
+        """Add a sentence to a meeting's story. A journal that cannot be written does not cost the meeting."""
+        note = NoteRow(
+            app=self.app.name,
+            meeting_uuid=row.uuid,
+            meeting_id=row.number,
+            at_ms=self._clock.wall_ms(),
+            kind=kind,
+            sentence=sentence,
+            problem=problem,
+        )
+        try:
+            await self._journal.note(note)
+        except JournalError as error:
+            self._log.error("a meeting's story could not be written", error=str(error))
+
+    # Inside
+
+    async def _meeting(self, row: MeetingRow) -> StartedMeeting:
+        known = self.meetings.get(row.uuid)
+        if known is not None and not known.over and _adds_nothing(row, known.row):
+            return known
+        await self._journal.meeting_seen(row)
+        if known is not None:
+            known.row = _merged(known.row, row)
+            if known.machine is None:
+                self._judge(known)
+            return known
+        trigger = await self._journal.kept(self.app.name, f"worked:{row.account_id}") or ""
+        meeting = self.meetings.get(row.uuid)
+        if meeting is None:  # nobody was quicker while we asked the journal
+            meeting = self.meetings[row.uuid] = StartedMeeting(
+                row, StartMachine(self.means, first_trigger=trigger)
+            )
+            self._judge(meeting)
+        return meeting
+
+    def _judge(self, meeting: StartedMeeting) -> None:
+        """Leave a meeting alone that the rules do not take; what they cannot judge yet is asked for all the same."""
+        row = meeting.row
+        facts = Facts(account_id=row.account_id, meeting_id=row.number, host_id=row.host_id, topic=row.topic)
+        refusal = refused_meeting(self.app.only, facts)
+        if refusal is not None and not refusal.unknown:
+            if meeting.machine is not None or not meeting.sentence:
+                sentence = refusal.sentence.replace("The stream", "The meeting", 1)
+                self._log.info("meeting not taken", meeting_id=row.number, rule=refusal.rule, why=sentence)
+                meeting.sentence = sentence
+                self._schedule(self.note(row, "rule", sentence))
+            meeting.machine = None
+        elif meeting.machine is None:
+            meeting.machine, meeting.sentence = StartMachine(self.means), ""
+
+    def _do(self, meeting: StartedMeeting, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Ask():
+                    self._schedule(self._asked(meeting, action))
+                case WakeAt(at):
+                    self._wake(meeting, at)
+                case Tell():
+                    self._told(meeting, action)
+                case Worked(trigger):
+                    self._schedule(self._remember(meeting.row.account_id, trigger))
+
+    async def _asked(self, meeting: StartedMeeting, ask: Ask) -> None:
+        """Ask Zoom, tell the story of the answer, and hand it to the machine."""
+        machine, row = meeting.machine, meeting.row
+        assert machine is not None
+        reply = Reply(0)
+        try:
+            reply = await self._calls.set_app(
+                row.number,
+                "start",
+                as_user=row.host_id if ask.as_host else "",
+                for_user=ask.participant_user_id,
+            )
+            meant = meaning(reply)
+        except TokenError as error:
+            if ask.as_host and not error.passing:
+                machine.host_token_failed()
+            verdict = Verdict.LATER if error.passing or ask.as_host else Verdict.PERSON
+            meant = Meaning(verdict, str(error))
+        who = "in the host's own name" if ask.as_host else f"for the user {ask.participant_user_id}"
+        answer = f"HTTP {reply.status}" if reply.status else "no answer"
+        if reply.code is not None:
+            answer += f", code {reply.code}"
+        if reply.tracking_id:
+            answer += f", tracking id {reply.tracking_id}"
+        sentence = f"Request {ask.number} to start the app, {who}: {answer}. {meant.sentence}"
+        await self.note(row, "answered", sentence, problem=meant.verdict is not Verdict.ACCEPTED)
+        if machine is meeting.machine:
+            self._do(
+                meeting, machine.replied(ask.number, meant, self._now(), wait_secs=reply.retry_after_secs)
+            )
+
+    def _told(self, meeting: StartedMeeting, told: Tell) -> None:
+        same = (told.state, told.sentence) == (meeting.state, meeting.sentence)
+        meeting.state, meeting.sentence = told.state, told.sentence
+        meeting.problem, meeting.changed_ms = told.problem, self._clock.wall_ms()
+        if same:
+            return
+        log = self._log.warning if told.problem else self._log.info
+        log(f"start {told.state}", meeting_id=meeting.row.number, meeting=meeting.row.uuid, why=told.sentence)
+        kind = "never_started" if told.never_started else str(told.state)
+        self._schedule(self.note(meeting.row, kind, told.sentence, problem=told.problem))
+
+    def _wake(self, meeting: StartedMeeting, at: float | None) -> None:
+        if meeting.wake is not None:
+            meeting.wake.cancel()
+            meeting.wake = None
+        if at is not None:
+            delay = max(0.0, at - self._now())
+            meeting.wake = asyncio.get_running_loop().call_later(delay, self._woken, meeting)
+
+    def _woken(self, meeting: StartedMeeting) -> None:
+        meeting.wake = None
+        if meeting.machine is not None:
+            self._do(meeting, meeting.machine.woken(self._now()))
+
+    async def _remember(self, account_id: str, trigger: str) -> None:
+        try:
+            await self._journal.keep(self.app.name, f"worked:{account_id}", trigger)
+        except JournalError as error:
+            self._log.error("what worked could not be remembered", error=str(error))
+
+    def _forget_oldest(self) -> None:
+        over = [uuid for uuid, meeting in self.meetings.items() if meeting.over]
+        for uuid in over[:-MEETINGS_KEPT]:
+            self._wake(self.meetings.pop(uuid), None)
+
+    def close(self) -> None:
+        """Let no timer fire any more."""
+        for meeting in self.meetings.values():
+            self._wake(meeting, None)
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+
+def read_meeting(app: str, document: dict[str, Any], now_ms: int) -> MeetingRow | None:
+    """Read a meeting as Zoom's API describes it; None when it names none."""
+    uuid, number = document.get("uuid"), document.get("id")
+    if not isinstance(uuid, str) or not uuid or not isinstance(number, int | str):
+        return None
+    host_id, topic = document.get("host_id"), document.get("topic")
+    return MeetingRow(
+        app,
+        uuid,
+        number=str(number),
+        host_id=host_id if isinstance(host_id, str) else "",
+        topic=topic if isinstance(topic, str) else "",
+        begun_ms=now_ms,
+    )
+
+
+def _row(app: str, life: Lifecycle, now_ms: int) -> MeetingRow:
+    return MeetingRow(
+        app,
+        life.meeting_uuid,
+        number=life.meeting_id,
+        host_id=life.host_id,
+        account_id=life.account_id,
+        topic=life.topic,
+        begun_ms=life.at_ms or now_ms,
+    )
+
+
+def _adds_nothing(new: MeetingRow, old: MeetingRow) -> bool:
+    return all(
+        getattr(new, name) in ("", getattr(old, name))
+        for name in ("number", "host_id", "account_id", "topic")
+    )
+
+
+def _merged(old: MeetingRow, new: MeetingRow) -> MeetingRow:
+    return MeetingRow(
+        old.app,
+        old.uuid,
+        number=new.number or old.number,
+        host_id=new.host_id or old.host_id,
+        account_id=new.account_id or old.account_id,
+        topic=new.topic or old.topic,
+        begun_ms=old.begun_ms,
+        ended_ms=old.ended_ms,
+    )
+
+
+def _means(app: AppConfig) -> Means:
+    operators: frozenset[str] | None = None
+    if app.only.original_host:
+        operators = frozenset()
+    elif app.only.operators:
+        operators = frozenset(app.only.operators)
+    return Means(
+        auto=app.start == "auto",
+        host_tokens=frozenset(one.user_id for one in app.hosts),
+        controller=app.manual is not None,
+        account_id=app.manual.account_id if app.manual is not None else "",
+        operators=operators,
+        deadline_secs=app.start_deadline_secs,
+    )
