@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -144,7 +145,7 @@ def _of_no_stream(part: _Part, now_ms: int, when: When) -> Answer:
         by_rule = _NOT_TAKEN in note and _NOT_KNOWN not in note
         return Answer(f"{told} {note}", not by_rule)
     if sentence := _of_its_start(part):
-        return Answer(f"{told} {sentence}", True)
+        return Answer(f"{told} {_looking_back(sentence) if over else sentence}", True)
     rules = [note for note in part.notes if note.kind == "rule"]
     if rules or (part.notes and not over):
         return Answer(f"{told} {(rules or part.notes)[-1].sentence}", False)
@@ -169,6 +170,22 @@ def _of_its_start(part: _Part) -> str:
     if answers:
         return answers[-1].sentence
     return f"{ends[-1].sentence} {_NEVER_ANNOUNCED}" if ends else ""
+
+
+# In the sentences of `start.attempts`: what is no news any more, and what a host could do about.
+_AGAIN = re.compile(r" ?It is asked again[^.]*\.")
+_SILENT = "no stream came within"
+
+
+def _looking_back(sentence: str) -> str:
+    """Tell of a start that is over: nothing is asked again, but the next meeting can go better."""
+    told = _AGAIN.sub("", sentence)
+    if _SILENT in told:
+        told += (
+            " The next time the host has to join, or to authorise the app beforehand ([[apps.hosts]]), or Zoom to start it "
+            '(start = "auto"): rtmsd explain silent-start.'
+        )
+    return told
 
 
 def _as_zoom_told(part: _Part, over: bool, when: When) -> Answer:

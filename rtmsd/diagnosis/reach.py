@@ -82,7 +82,10 @@ async def encryption(case: Case) -> Finding:
                 f"{host} is trusted thanks to zoom.ca_file only, which Zoom does not have: its certificate must be signed by a public "
                 "CA, unless a simulator is Zoom."
             )
-    return Finding("tls", "ok", " ".join(["All hosts answer, with certificates that are trusted.", *notes]))
+    told = "All hosts answer, with certificates that are trusted."
+    if any(URL(url).scheme == "http" for url in _urls(case).values()):
+        told = "All hosts answer; what is http:// is on this machine."
+    return Finding("tls", "ok", " ".join([told, *notes]))
 
 
 def trouble(error: BaseException) -> str:

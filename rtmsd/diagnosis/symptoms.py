@@ -57,7 +57,8 @@ SYMPTOMS = (
         "through its (beta) authorization URL; the account is not verified; the host's organisation does not allow apps of others; "
         "the account that owns the app has no Developer Pack credits.",
         "Let the user open the app's authorization URL, then Settings, Zoom Apps in Zoom's web portal. Verify the host's account. "
-        "Buy credits for the account that owns the app: the host's account needs none.",
+        "Buy credits for the account that owns the app: the host's account needs none. Name such meetings in [[apps.expected]], so that "
+        "rtmsd tells when one never starts.",
         f"{thread(142247)}, {thread(142303)}",
     ),
     Symptom(

@@ -25,8 +25,8 @@ LATER_SECS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 MOST_REQUESTS = 60
 """For one meeting: what has not worked by then is not tried any more."""
 
-MOST_LATER = 12
-"""Answers in a row that should have passed by themselves."""
+FOR_THE_HOST = 10
+"""Of these so many are kept for the host's coming, which changes more than time does."""
 
 MOST_RESTARTS = 5
 
@@ -137,13 +137,16 @@ class StartMachine:
         self._accepted: Ask | None = None  # without a stream
         self._next: float | None = None  # when to ask again, or to stop waiting
         self._again = ""  # why it is asked then
+        self._not_before = 0.0  # Zoom wants to be left alone until then
         self._deadline: float | None = None
         self._host_was_there = False  # when the last request was made
         self._host_was_asked_for = False  # once at least
         self._silences = 0
         self._later = 0
         self._needs_user = False  # guests' coming changes nothing
+        self._spent = False  # the requests are
         self._streams: set[str] = set()
+        self._stopped: set[str] = set()
         self._waits_for_user = ""  # after "user left": who has to come back
         self._out: list[Action] = []
 
@@ -164,7 +167,7 @@ class StartMachine:
                 self._lives(now)
                 self._arm("The meeting has started.")
                 if self._may_ask_at_once():
-                    self._ask("started", now)
+                    self._trigger("started", now)
             case "ended":
                 self._ended()
             case "joined" | "admitted" | "jbh_joined":
@@ -220,6 +223,8 @@ class StartMachine:
         if meant.verdict in (Verdict.ACCEPTED, Verdict.ALREADY):
             self._accepted, self._later = asked, 0
             self._next, self._again = now + CONFIRM_SECS, "silence"
+            if meant.verdict is Verdict.ALREADY:
+                self._next = None  # asking again would bring the same answer
             self._tell(State.ACCEPTED, meant.sentence)
             self._ask_for_who_came_meanwhile(now)
         elif meant.verdict in (Verdict.LATER, Verdict.TOKEN):
@@ -235,6 +240,8 @@ class StartMachine:
 
     def stream_started(self, stream_id: str, now: float) -> list[Action]:
         """`rtms_started` came for this meeting, by our doing or not."""
+        if stream_id in self._stopped:
+            return self._done()  # the webhooks came in the wrong order
         self._streams.add(stream_id)
         worked = self._accepted or self._asked
         if worked is not None and self.state is not State.CONFIRMED:
@@ -250,8 +257,9 @@ class StartMachine:
         self, stream_id: str, reason: int | None, operator_id: str, now: float, *, broke: bool = False
     ) -> list[Action]:
         """A stream of this meeting is over: is it started again (§6.6)? `broke`: by our finding, not by Zoom's word."""
+        self._stopped.add(stream_id)
         if stream_id not in self._streams:
-            return self._done()  # it was told before
+            return self._done()  # it was told before, or its start is still to come
         self._streams.discard(stream_id)
         broke = broke or reason in _FAULTS
         why = f"stop reason {reason}" if reason is not None else "Zoom gave no reason"
@@ -265,6 +273,9 @@ class StartMachine:
         elif reason == StopReason.USER_LEFT:
             self._waits_for_user = operator_id or self._meeting.host_id
             self._tell(State.ARMED, "The user of the app left; it is started again when they come back.")
+            if self._waits_for_user in self._meeting.present:  # they were quicker than the webhook
+                self._waits_for_user = ""
+                self._ask("rejoined", now)
         elif broke and self.restarts < MOST_RESTARTS:
             self._next = now + RESTART_SECS[self.restarts]
             self._again = "restart"
@@ -345,22 +356,29 @@ class StartMachine:
     def _trigger(self, trigger: str, now: float, *, lost: bool = False) -> None:
         """Something changed in the meeting: ask, unless an answer or a stream may still come."""
         if (
-            self.state in (State.CONFIRMED, State.REFUSED, State.GIVEN_UP, State.REQUESTED)
+            self.state in (State.CONFIRMED, State.REFUSED, State.REQUESTED)
             or self._waits_for_user
             or (self._means.auto and not lost and not self.restarts)
         ):
             return
-        host_just_came = self._meeting.host_present and not self._host_was_there
-        if self.state is not State.ACCEPTED or (host_just_came and not self._as_host()):
+        host_just_came = self._meeting.host_present and not self._host_was_there and not self._as_host()
+        if now < self._not_before:
+            if host_just_came:
+                self._next, self._again = self._not_before, trigger
+        elif host_just_came and (self.state is not State.GIVEN_UP or self._spent):
+            self._ask(trigger, now, reserve=0)
+        elif self.state in (State.IDLE, State.ARMED) and not (self._next and self._again == "later"):
             self._ask(trigger, now)
 
-    def _ask(self, trigger: str, now: float) -> None:
+    def _ask(self, trigger: str, now: float, *, reserve: int = FOR_THE_HOST) -> None:
         if self._asked is not None or not self._meeting.living:
             return
-        if self.requests >= MOST_REQUESTS:
+        if self.requests >= MOST_REQUESTS - reserve:
+            self._spent = True
             self._tell(
                 State.GIVEN_UP,
-                f"{MOST_REQUESTS} requests did not start a stream in this meeting: no more are made.",
+                f"{self.requests} requests did not start a stream in this meeting: no more are made, unless its host comes. "
+                f"{self._obstacle}".rstrip(),
                 problem=True,
             )
             return
@@ -401,10 +419,7 @@ class StartMachine:
 
     def _try_later(self, meant: Meaning, now: float, wait_secs: float | None) -> None:
         self._later += 1
-        if self._later > MOST_LATER:
-            self._next = None
-            self._tell(State.REFUSED, meant.sentence, problem=True)
-            return
+        self._not_before = now + (wait_secs or 0.0)
         wait = LATER_SECS[min(self._later, len(LATER_SECS)) - 1]
         self._next, self._again = now + max(wait, wait_secs or 0.0), "later"
         self._tell(State.ARMED, meant.sentence, problem=self._later > 3)

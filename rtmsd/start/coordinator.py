@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -23,6 +26,9 @@ from rtmsd.state.rows import MeetingRow, StreamRow
 
 LOOK_BACK = 200
 """After a start a stream is looked for among so many of those before it: Zoom waits for a minute, not for a day."""
+
+STOPS_KEPT = 200
+"""Streams that Zoom stopped before we heard of their start."""
 
 IGNORED_KEPT = 100
 """Announced streams that were not joined and can still be looked at; all are in the journal."""
@@ -105,6 +111,8 @@ class Coordinator:
         self._journal = journal
         self._clock = clock
         self._past: Sequence[StreamRow] = ()  # streams of daemons before this one, the newest first
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._stops: deque[tuple[str, str]] = deque(maxlen=STOPS_KEPT)
         self.ignored: deque[Ignored] = deque(maxlen=IGNORED_KEPT)
         self._log = structlog.get_logger("rtmsd.start")
 
@@ -116,9 +124,11 @@ class Coordinator:
         elif self._is_foreign(event, app):
             note = "The stream belongs to another app; nothing was done."
         elif event.kind == "started":
-            note = await self._started(event, app)
+            async with self._one_at_a_time(event.stream_id):
+                note = await self._started(event, app)
         elif event.kind == "stopped":
-            note = await self._stopped(event, app)
+            async with self._one_at_a_time(event.stream_id):
+                note = await self._stopped(event, app)
         elif event.kind == "lifecycle" and event.life is not None:
             note = await self._starters[app.name].happened(event.life)
         elif event.kind == "notice":
@@ -131,6 +141,13 @@ class Coordinator:
         else:
             note = "rtmsd has no use for this event."
         await self._journal.handled(taken_id, note)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, stream_id: str) -> AsyncIterator[None]:
+        """Let what is said of a stream take effect in the order in which it came, though deciding takes time."""
+        lock = self._locks.setdefault(stream_id, asyncio.Lock())  # there as long as somebody has it or waits
+        async with lock:
+            yield
 
     async def catch_up(self) -> None:
         """After a start: rejoin the streams that were alive, then handle the webhooks that nobody has handled."""
@@ -163,6 +180,10 @@ class Coordinator:
         if stream is not None and not stream.ended and stream.zoom_id != event.stream_id:
             return await self._started_under_former_id(stream, info, event.server_urls, app)
         known = self._known(event.stream_id, app)
+        if known is None and (app.name, event.stream_id) in self._stops:
+            sentence = "Zoom stopped this stream before its start was heard of; there is nothing to record."
+            self.ignored.append(Ignored(info, sentence, problem=False))
+            return sentence
         facts = self._facts(event, app)
         refusal, others = (None, []) if known is not None else await self._judge(event, app, facts)
         decision = decide(event, refusal=refusal, now_ms=now_ms, known=known)
@@ -281,6 +302,7 @@ class Coordinator:
             for row in past:
                 self._streams.revoke(row.info)
             return "The stream was recorded before; what is there of it is deleted."
+        self._stops.append((app.name, event.stream_id))
         self._log.info("an unknown stream was stopped", stream_id=event.stream_id, reason=event.stop_reason)
         return "The stream is not one of ours."
 

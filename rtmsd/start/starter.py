@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +20,9 @@ from rtmsd.state import Journal, MeetingRow, NoteRow
 from rtmsd.zoom.meetings import Action as AppAction
 from rtmsd.zoom.oauth import TokenError
 from rtmsd.zoom.replies import Meaning, Reply, Verdict, meaning
+
+LOOK_UP_SECS = 5.0
+"""An announced stream waits for the answer, and Zoom for us: a minute in all."""
 
 MEETINGS_KEPT = 200
 """Meetings that are over and can still be looked at; all are in the journal."""
@@ -50,6 +53,11 @@ class StartedMeeting:
     problem: bool = False
     over: bool = False
     changed_ms: int = 0
+    trouble: str = ""  # the last problem, and when it was there; `troubled` until a stream starts
+    trouble_ms: int | None = None
+    troubled: bool = False
+    never_started: bool = False  # the deadline has passed, and no stream has started since
+    asked_at: float = field(default=0.0, repr=False)
     wake: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
@@ -76,6 +84,10 @@ class Starter:
         self._schedule = schedule
         self.means = _means(app)
         self.missing: deque[StartedMeeting] = deque(maxlen=20)  # expected, and never heard of
+        self.attempts: Counter[str] = Counter()  # requests to start, by what Zoom's answer meant
+        self.never_started = 0
+        self.confirmed = 0  # requests that a stream followed
+        self.confirm_secs = 0.0  # how long that took, in all
         self._log = structlog.get_logger("rtmsd.start").bind(app=app.name)
 
     # What happens
@@ -112,7 +124,9 @@ class Starter:
     async def missed(self, row: MeetingRow, sentence: str) -> None:
         """An expected meeting was never heard of."""
         now_ms = self._clock.wall_ms()
-        self.missing.append(StartedMeeting(row, None, State.IDLE, sentence, True, True, now_ms))
+        missing = StartedMeeting(row, None, State.IDLE, sentence, True, True, now_ms)
+        self._in_trouble(missing, Tell(State.IDLE, sentence, problem=True, never_started=True))
+        self.missing.append(missing)
         await self.note(row, "never_started", sentence, problem=True)
 
     async def noticed(self, uuid: str, event: str, sentence: str) -> None:
@@ -158,9 +172,13 @@ class Starter:
         if not self._calls.may_ask(facts.host):
             return facts
         try:
-            reply = await self._calls.meeting(uuid, host_id=facts.host)
+            async with asyncio.timeout(LOOK_UP_SECS):
+                reply = await self._calls.meeting(uuid, host_id=facts.host)
         except TokenError as error:
             self._log.warning("a meeting could not be looked up", why=str(error))
+            return facts
+        except TimeoutError:
+            self._log.warning("a meeting could not be looked up", why="Zoom's API did not answer in time")
             return facts
         if not reply.good:
             self._log.warning("a meeting could not be looked up", why=meaning(reply).sentence)
@@ -256,7 +274,7 @@ class Starter:
         """Ask Zoom, tell the story of the answer, and hand it to the machine."""
         machine, row = meeting.machine, meeting.row
         assert machine is not None
-        reply = Reply(0)
+        reply, meeting.asked_at = Reply(0), self._now()
         try:
             reply = await self._calls.set_app(
                 row.number,
@@ -270,6 +288,7 @@ class Starter:
                 machine.host_token_failed()
             verdict = Verdict.LATER if error.passing or ask.as_host else Verdict.PERSON
             meant = Meaning(verdict, str(error))
+        self.attempts[meant.verdict.value] += 1
         who = "in the host's own name" if ask.as_host else f"for the user {ask.participant_user_id}"
         answer = f"HTTP {reply.status}" if reply.status else "no answer"
         if reply.code is not None:
@@ -285,6 +304,13 @@ class Starter:
 
     def _told(self, meeting: StartedMeeting, told: Tell) -> None:
         same = (told.state, told.sentence) == (meeting.state, meeting.sentence)
+        if told.state is State.CONFIRMED:
+            if meeting.state in (State.REQUESTED, State.ACCEPTED):
+                self.confirmed += 1
+                self.confirm_secs += self._now() - meeting.asked_at
+            meeting.troubled = meeting.never_started = False
+        elif told.problem:
+            self._in_trouble(meeting, told)
         meeting.state, meeting.sentence = told.state, told.sentence
         meeting.problem, meeting.changed_ms = told.problem, self._clock.wall_ms()
         if same:
@@ -293,6 +319,15 @@ class Starter:
         log(f"start {told.state}", meeting_id=meeting.row.number, meeting=meeting.row.uuid, why=told.sentence)
         kind = "never_started" if told.never_started else str(told.state)
         self._schedule(self.note(meeting.row, kind, told.sentence, problem=told.problem))
+
+    def _in_trouble(self, meeting: StartedMeeting, told: Tell) -> None:
+        """Keep the sentence that says most: of a meeting that never started, why that is, unless Zoom says it is refused."""
+        if told.never_started or told.state is State.REFUSED or not meeting.never_started:
+            meeting.trouble = told.sentence
+        if told.never_started and not meeting.never_started:
+            meeting.never_started = True
+            self.never_started += 1
+        meeting.troubled, meeting.trouble_ms = True, self._clock.wall_ms()
 
     def _wake(self, meeting: StartedMeeting, at: float | None) -> None:
         if meeting.wake is not None:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from rtmsd.errors import JournalError, RtmsdError
 from rtmsd.runtime.clock import Clock
+from rtmsd.zoom.event_losses import AGAIN, MOST_BYTES, REDIRECTS, Lost, end_of, not_upgraded, unreachable
 from rtmsd.zoom.event_messages import HEARTBEAT, Kind, read_message
 from rtmsd.zoom.meetings import Tokens
 from rtmsd.zoom.oauth import Token
@@ -35,10 +36,7 @@ LASTED_SECS = 60.0
 
 DELAYS_SECS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
-_MOST_BYTES = 1024 * 1024
 _CLOSE_SECS = 1.0
-_REDIRECTS = range(300, 400)
-_AGAIN = "It is tried again by itself; what Zoom sends meanwhile is not delivered."
 
 
 @dataclass
@@ -54,14 +52,6 @@ class EventSocketState:
     not_kept: int = 0
     malformed: int = 0
     unknown: int = 0
-
-
-class _Lost(RtmsdError):
-    """There is no connection, or no more; the text says why. `refused`: a new token may help."""
-
-    def __init__(self, sentence: str, *, refused: bool = False) -> None:
-        self.refused = refused
-        super().__init__(sentence)
 
 
 class EventSocket:
@@ -97,6 +87,7 @@ class EventSocket:
         self._missed = False
         self._delays = _delays(chance)
         self._told = ""
+        self._warned = False
         self._log = structlog.get_logger("rtmsd.zoom").bind(subscription=subscription_id)
         self.state = EventSocketState()
 
@@ -126,7 +117,7 @@ class EventSocket:
             try:
                 async with self._opened(session, token) as websocket:
                     await self._live(websocket)
-            except _Lost as lost:
+            except Lost as lost:
                 if last or not lost.refused:
                     return str(lost)
                 self._tokens.refused(token)
@@ -140,17 +131,17 @@ class EventSocket:
             async with asyncio.timeout(CONNECT_SECS):
                 websocket = await session.ws_connect(
                     self._url.update_query(access_token=token.secret.reveal()),
-                    max_msg_size=_MOST_BYTES,
+                    max_msg_size=MOST_BYTES,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECS),
                     ssl=self._tls if self._tls is not None else True,
                 )
         except aiohttp.WSServerHandshakeError as error:
             # Never chained: the text of aiohttp's errors holds the address, and so the token.
-            raise _not_upgraded(error.status) from None
+            raise not_upgraded(error.status) from None
         except TimeoutError:
-            raise _unreachable(f"no answer within {CONNECT_SECS:.0f} s") from None
+            raise unreachable(f"no answer within {CONNECT_SECS:.0f} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(f"no connection ({type(error).__name__})") from None
+            raise unreachable(f"no connection ({type(error).__name__})") from None
         try:
             yield websocket
         finally:
@@ -162,7 +153,7 @@ class EventSocket:
             greeting: aiohttp.WSMessage | None = await websocket.receive(GREETING_SECS)
         except TimeoutError:
             greeting = None
-        if greeting is not None and (lost := _end(greeting)):
+        if greeting is not None and (lost := end_of(greeting)):
             raise lost
         since = self._clock.monotonic()
         self._connected()
@@ -179,24 +170,26 @@ class EventSocket:
 
     async def _listen(
         self, websocket: aiohttp.ClientWebSocketResponse, message: aiohttp.WSMessage | None
-    ) -> _Lost:
+    ) -> Lost:
         while True:
             if message is not None:
-                if lost := _end(message):
+                if lost := end_of(message):
                     return lost
                 await self._take(message.data)
             try:
                 message = await websocket.receive(SILENCE_SECS)
             except TimeoutError:
-                return _Lost(
-                    f"Zoom's event WebSocket was silent for {SILENCE_SECS:.0f} s, though it has to answer heartbeats. {_AGAIN}"
+                return Lost(
+                    f"Zoom's event WebSocket was silent for {SILENCE_SECS:.0f} s, though it has to answer heartbeats. {AGAIN}"
                 )
 
     async def _take(self, data: str | bytes) -> None:
         message = read_message(data)
         if message.kind is Kind.MALFORMED:
             self.state.malformed += 1
-            self._log.warning("an event could not be read: it is no JSON of Zoom's form", bytes=len(data))
+            if not self._warned:  # once for a connection: the count is on the status page
+                self._warned = True
+                self._log.warning("an event could not be read: it is no JSON of Zoom's form", bytes=len(data))
         elif message.kind is Kind.UNKNOWN:
             self.state.unknown += 1
         elif message.kind is Kind.EVENT:
@@ -216,6 +209,7 @@ class EventSocket:
         self.state.connected_since_ms = self._clock.wall_ms()
         self.state.connections += 1
         self._told = ""
+        self._warned = False
         self._log.info("event WebSocket connected")
         if self._missed:
             self._gap()
@@ -248,9 +242,9 @@ async def _nowhere_else(
 ) -> aiohttp.ClientResponse:
     """Follow no redirect: nobody is to learn the token but the address that was configured."""
     response = await handler(request)
-    if response.status in _REDIRECTS:
+    if response.status in REDIRECTS:
         response.close()
-        raise _not_upgraded(response.status)
+        raise not_upgraded(response.status)
     return response
 
 
@@ -260,50 +254,3 @@ def _delays(chance: random.Random) -> Iterator[float]:
     while True:
         yield DELAYS_SECS[min(step, len(DELAYS_SECS) - 1)] * chance.uniform(0.8, 1.2)
         step += 1
-
-
-def _unreachable(why: str) -> _Lost:
-    return _Lost(f"Zoom's event WebSocket could not be reached: {why}. {_AGAIN}")
-
-
-def _not_upgraded(status: int) -> _Lost:
-    if status in (401, 403):
-        return _refused(f"HTTP {status}")
-    if status == 429 or status >= 500:
-        return _Lost(f"Zoom's event WebSocket has a fault of its own (HTTP {status}). {_AGAIN}")
-    what = "sent us elsewhere" if status in _REDIRECTS else "opened no WebSocket"
-    return _Lost(f"Zoom's event WebSocket {what} (HTTP {status}): is `zoom.events_url` right? {_AGAIN}")
-
-
-def _refused(how: str) -> _Lost:
-    return _Lost(
-        f"Zoom did not take the access token for the event WebSocket, nor a new one ({how}): the subscription has to belong to the "
-        "same app as the credentials, its id has to be copied whole, and the app has to be activated.",
-        refused=True,
-    )
-
-
-def _end(message: aiohttp.WSMessage) -> _Lost | None:
-    """Say why a message is the last one; None if it is not."""
-    if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-        refusal = read_message(message.data).kind is Kind.REFUSAL
-        return _refused("it said so") if refusal else None
-    code = _close_code(message)
-    if code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
-        return _Lost(
-            f"Zoom's event WebSocket sent a message of more than {_MOST_BYTES // 1024} KiB, which no event is: closed. {_AGAIN}"
-        )
-    how = "without a word" if code is None else f"code {code}"
-    return _Lost(
-        f"Zoom's event WebSocket was closed ({how}). {_AGAIN} If this goes on: Zoom keeps one connection for a "
-        "subscription, so look whether another program uses the same one."
-    )
-
-
-def _close_code(message: aiohttp.WSMessage) -> int | None:
-    """Give Zoom's code, or the one we closed with. The socket's own is another when the peer did not wait for ours."""
-    if message.type is aiohttp.WSMsgType.CLOSE and isinstance(message.data, int):
-        return message.data
-    if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):
-        return int(message.data.code)
-    return None

@@ -49,14 +49,16 @@ class Budget:
         self._clock = clock
         self._step = 1.0 / per_sec
         self._next = 0.0
+        self._turns = asyncio.Lock()
 
     async def turn(self) -> None:
         """Wait for the next call's turn, in the order of asking. A caller that is cancelled has used its turn."""
-        now = self._clock.monotonic()
-        at = max(now, self._next)
-        self._next = at + self._step
-        if at > now:
-            await asyncio.sleep(at - now)
+        async with self._turns:  # in the order of asking; and those who wait see what `hold` says meanwhile
+            reached = self._clock.monotonic()
+            while (wait := self._next - reached) > 0:
+                await asyncio.sleep(wait)
+                reached += wait
+            self._next = reached + self._step
 
     def hold(self, secs: float) -> None:
         """Let no call go before `secs` have passed."""

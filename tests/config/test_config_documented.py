@@ -38,7 +38,7 @@ TOP = {"state_dir", "plugin_dir"}
 OF_AN_APP = ("only", "media", "manual", "hosts", "expected", "events")
 
 # Defaults that another option decides, or that are shown by an example because there is none.
-SHOWN_BY_EXAMPLE = {"admin.token", "zoom.ca_file", "apps.sinks"}
+SHOWN_BY_EXAMPLE = {"sinks.signing_key", "admin.token", "webhook.public_url", "zoom.ca_file", "apps.sinks"}
 
 
 def _uncommented() -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from past_rows import SILENT, T, meeting, note, stream, webhook
+from past_rows import HOST, NUMBER, SILENT, UUID, T, meeting, note, stream, webhook
 
 from rtmsd.diagnosis.answer import CONTACT_MS, SILENT_MS, Answer, answer
+from rtmsd.protocol.lifecycle import Lifecycle
+from rtmsd.start.attempts import CONFIRM_SECS, Means, StartMachine, Tell
 from rtmsd.state import StreamRow
 from rtmsd.state.past import PastWebhook, Story
 from rtmsd.state.rows import MeetingRow, NoteRow
+from rtmsd.zoom.replies import Reply, meaning
 
 
 def asked(*rows: object, now: int = 700) -> Answer:
@@ -142,6 +145,19 @@ def test_what_nobody_ended_is_over_after_a_while() -> None:
     waiting = note("requested", "Zoom is asked.")
     assert asked(waiting, now=SILENT_MS // 1000).sentence.startswith("It is not recorded yet.")
     assert asked(waiting, now=SILENT_MS // 1000 + 1).sentence.startswith("It was not recorded")
+
+
+def test_a_silent_start_is_told_looking_back() -> None:
+    """The coordinator's own sentence for a silent start: once the meeting is over, what to do before the next one."""
+    machine = StartMachine(Means())
+    machine.happened(Lifecycle("started", T, NUMBER, UUID, HOST), 0.0)
+    machine.replied(1, meaning(Reply(204)), 1.0)
+    told = [one for one in machine.woken(1.0 + CONFIRM_SECS) if isinstance(one, Tell)]
+    silent = note("armed", told[-1].sentence, at=16, problem=True)
+    going_on, over = asked(meeting(), silent), asked(meeting(until=600), silent)
+    assert "It is asked again" in going_on.sentence and "silent-start" not in going_on.sentence
+    assert "asked again" not in over.sentence and over.sentence.endswith("rtmsd explain silent-start.")
+    assert "[[apps.hosts]]" in over.sentence and ".." not in over.sentence
 
 
 ROWS = st.lists(

@@ -14,7 +14,7 @@ from rtmsd.web.admin import admin_app
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
 from rtmsd.web.server import serving
-from rtmsd.web.status import SinkStatus, StreamStatus, Sums
+from rtmsd.web.status import EventSocketStatus, MeetingStatus, SinkStatus, StreamStatus, Sums
 from rtmsd.web.timeline import Speaker, Timeline
 
 NOW_MS = 1_738_392_034_000
@@ -68,6 +68,34 @@ FAILED = replace(
     sentence="Zoom refused <b>this</b> stream.",
     problem=True,
 )
+GUEST_FIRST = MeetingStatus(
+    app="notes",
+    number="81234567890",
+    uuid="/ajXp112+muoKj//854875==",
+    state="armed",
+    sentence="Zoom took the request and no stream came within 15 s. The <i>host</i> is not in the meeting.",
+    changed_ms=NOW_MS - 20_000,
+    problem=True,
+    trouble="Zoom took the request and no stream came within 15 s. The <i>host</i> is not in the meeting.",
+    trouble_ms=NOW_MS - 20_000,
+)
+STREAMS = replace(
+    GUEST_FIRST,
+    number=LIVE.meeting_id,
+    uuid=LIVE.meeting_uuid,
+    state="confirmed",
+    sentence="The stream has started.",
+    streams=(LIVE.stream_id,),
+    problem=False,
+    trouble="",
+    trouble_ms=None,
+)
+UNREACHED = EventSocketStatus(
+    app="notes",
+    connected_since_ms=None,
+    problem="Zoom's event WebSocket could not be reached: no connection.",
+    problem_ms=NOW_MS - 10_000,
+)
 DISK = SinkStatus(
     name="disk",
     type="file",
@@ -99,6 +127,8 @@ class Source:
     is_accepting: bool = True
     all_checks: list[Check] = field(default_factory=lambda: [Check("journal", True, "The journal is open.")])
     all_streams: list[StreamStatus] = field(default_factory=list)
+    all_meetings: list[MeetingStatus] = field(default_factory=list)
+    all_event_sockets: list[EventSocketStatus] = field(default_factory=list)
     all_sinks: list[SinkStatus] = field(default_factory=lambda: [DISK])
     all_timelines: dict[str, Timeline] = field(default_factory=dict)
     counters: WebhookCounters = field(default_factory=WebhookCounters)
@@ -117,6 +147,12 @@ class Source:
         if self.broken:
             raise RuntimeError("a bug with a secret detail")
         return self.all_streams
+
+    def meetings(self) -> Sequence[MeetingStatus]:
+        return self.all_meetings
+
+    def event_sockets(self) -> Sequence[EventSocketStatus]:
+        return self.all_event_sockets
 
     def timeline(self, stream_id: str) -> Timeline | None:
         return self.all_timelines.get(stream_id)

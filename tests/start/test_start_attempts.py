@@ -217,11 +217,11 @@ def test_what_passes_is_tried_again_until_it_has(code: int) -> None:
 
 
 def test_what_should_pass_and_does_not_is_given_up() -> None:
-    """Twelve answers in a row: then somebody has to look."""
+    """The requests of a meeting are used up: then somebody has to look, and is told at what."""
     meeting = Meeting(reply=meaning(Reply(400, code=2310)))
     meeting.happens("started")
     meeting.later(3 * 3600)
-    assert meeting.machine.state is State.REFUSED and "Developer Pack" in meeting.machine.sentence
+    assert meeting.machine.state is State.GIVEN_UP and "Developer Pack" in meeting.machine.sentence
 
 
 def test_zoom_says_when() -> None:
@@ -457,3 +457,78 @@ def test_what_zoom_says_of_a_failed_start_is_told_and_tried_again() -> None:
     meeting.stream()
     meeting.do(meeting.machine.noticed("rtms.start_failed", "Zoom could not start it.", meeting.now))
     assert meeting.machine.state is State.CONFIRMED
+
+
+LIMITED = meaning(Reply(429, code=429))
+
+
+def test_guests_who_come_while_zoom_wants_to_be_left_alone_change_nothing() -> None:
+    """A 429 that asks for a minute gets a minute, whoever joins; the host who came meanwhile is asked for at its end."""
+    meeting = Meeting(reply=None)
+    meeting.happens("started")
+    meeting.do(meeting.machine.replied(1, LIMITED, meeting.now, wait_secs=60.0))
+    for _ in range(30):
+        meeting.later(1)
+        meeting.happens("joined")
+    meeting.happens("joined", HOST)
+    meeting.later(60)
+    assert [(at, ask.trigger) for at, ask in meeting.asked] == [(0.0, "started"), (60.0, "joined")]
+
+
+def test_guests_do_not_use_up_the_requests() -> None:
+    """What should pass by itself is asked for by the clock, not by each guest; and never gives up for good."""
+    meeting = Meeting(reply=meaning(Reply(400, code=3000)))
+    meeting.happens("started")
+    for _ in range(100):
+        meeting.later(0.1)
+        meeting.happens("joined")
+    assert meeting.requests <= 5
+    meeting.later(300)
+    assert meeting.machine.state is State.ARMED
+
+
+def test_some_requests_are_kept_for_the_host() -> None:
+    """Guests alone for hours use the requests up, and it is said; the host who comes after all is asked for."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.later(3 * 3600)
+    assert meeting.machine.state is State.GIVEN_UP and "unless its host comes" in meeting.told[-1].sentence
+    before = meeting.requests
+    meeting.happens("joined", HOST)
+    assert meeting.requests == before + 1
+
+
+def test_a_stream_that_runs_is_not_asked_for_again() -> None:
+    """The meeting's start that comes after the stream's, or twice, changes nothing; nor does "already started"."""
+    meeting = Meeting(reply=meaning(Reply(400, message="RTMS already started for this meeting.")))
+    meeting.stream()
+    meeting.happens("started")
+    assert meeting.requests == 0
+    other = Meeting(reply=meaning(Reply(400, message="RTMS already started for this meeting.")))
+    other.do(other.machine.found_living(HOST, other.now))
+    other.later(3600)
+    assert other.requests == 1
+
+
+def test_the_user_who_is_back_before_the_stop_is_told() -> None:
+    """Webhooks have no order: who left and came again is not waited for."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.happens("joined", HOST)
+    meeting.stream()
+    meeting.happens("left", HOST)
+    meeting.happens("joined", HOST)
+    before = meeting.requests
+    meeting.stops(3)
+    assert [ask.trigger for _, ask in meeting.asked[before:]] == ["rejoined"]
+
+
+def test_a_stop_that_is_told_before_the_start() -> None:
+    """A stream that is over does not come to life by its late start; the meeting is asked for on."""
+    meeting = Meeting()
+    meeting.happens("started")
+    meeting.stops(11)
+    meeting.stream()
+    assert meeting.machine.state is not State.CONFIRMED
+    meeting.happens("joined", HOST)
+    assert meeting.requests == 2

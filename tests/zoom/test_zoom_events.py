@@ -62,7 +62,7 @@ NONSENSE = [
 
 
 def test_a_bad_message_hurts_no_other(tmp_path: Path) -> None:
-    """Nonsense is counted; the connection stays, and the events around it arrive."""
+    """Nonsense is counted, and said once; the connection stays, and the events around it arrive."""
 
     async def scenario() -> None:
         async with zoom(tmp_path) as bench, running(bench.client()) as client:
@@ -77,7 +77,9 @@ def test_a_bad_message_hurts_no_other(tmp_path: Path) -> None:
             assert (client.state.malformed, client.state.unknown) == (len(NONSENSE), 1)
             assert client.state.connections == 1
 
-    fast(scenario())
+    with capture_logs() as lines:
+        fast(scenario())
+    assert [line["log_level"] for line in lines] == ["info", "warning"]
 
 
 def test_heartbeats_keep_the_connection(tmp_path: Path) -> None:
