@@ -20,10 +20,11 @@ from rtmsd.config import AppConfig, Config, Listen, SystemdListen, UnixListen
 from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.router import LaneRules, Outlet, Router, StreamRoute
 from rtmsd.diagnosis.codes import stop_reason
+from rtmsd.diagnosis.holes import explain_connection, explain_gap
 from rtmsd.diagnosis.notices import explain_notice
 from rtmsd.diagnosis.streams import explain_end, explain_medium
 from rtmsd.errors import ConfigError, JournalError, RtmsdError
-from rtmsd.frames import MediaKind, StreamInfo
+from rtmsd.frames import Event, Gap, MediaKind, StreamInfo
 from rtmsd.outward import Outward, hear_events, keep_looking, outward
 from rtmsd.plugins import Plugins, blamed
 from rtmsd.protocol.actions import Finished
@@ -201,13 +202,25 @@ class Daemon:
             if out is not None:
                 out.stream_ended(info, finished)
 
+        def noted(info: StreamInfo, item: Gap | Event) -> None:
+            gap = isinstance(item, Gap)
+            sentence = explain_gap(item) if isinstance(item, Gap) else explain_connection(item)
+            if sentence and info.app in self._apps and out is not None:
+                out.starters[info.app].note_stream(
+                    info, "gap" if gap else "connection", sentence, problem=gap
+                )
+
         def schedule(work: Coroutine[Any, Any, None]) -> None:
-            tasks.create_task(supervise(work, what="talking with Zoom"), name="zoom")
+            if stop.is_set():  # nothing new is begun any more
+                work.close()
+            else:
+                tasks.create_task(supervise(work, what="talking with Zoom"), name="zoom")
 
         out: Outward | None = None
         streams = StreamManager(
             journal=journal,
             ended=ended,
+            noted=noted,
             tls=client_tls(self._config.zoom.ca_file),
             allowed_hosts=self._config.zoom.allowed_hosts,
             open_route=open_route,
@@ -238,6 +251,8 @@ class Daemon:
                     apps=tuple(self._apps),
                     streams=streams,
                     coordinator=coordinator,
+                    starters=out.starters,
+                    event_sockets=out.sockets,
                     router=router,
                     counters=counters,
                     clock=self._clock,

@@ -18,6 +18,7 @@ from rtmsd.simulator.admission import Timings
 from rtmsd.simulator.audio_codecs import AudioParams
 from rtmsd.simulator.command import run_sim
 from rtmsd.simulator.connection import Received
+from rtmsd.simulator.guest_first import guest_first_meeting
 from rtmsd.simulator.meeting import Meeting, Person, default_meeting
 from rtmsd.simulator.person_actions import (
     ChangesGroup,
@@ -73,6 +74,7 @@ __all__ = [
     "VoiceEvent",
     "Written",
     "default_meeting",
+    "guest_first_meeting",
     "load_scenario",
     "load_sentences",
     "read_truth",

@@ -19,6 +19,7 @@ from rtmsd.simulator.fault_actions import (
     SessionChanges,
     SocketName,
 )
+from rtmsd.simulator.held_actions import HeldAction
 from rtmsd.simulator.person_actions import (
     ChangesGroup,
     Chats,
@@ -139,6 +140,7 @@ PersonAction = (
     | Corrects
     | Holds
     | VoiceEvent
+    | HeldAction
 )
 FaultAction = Distorts | Refuses | Delays | Blackholes | Replays | FailsOver | SessionChanges
 StreamAction = Pauses | Resumes | Drops | FallsSilent | PostsWebhooks | Ends | FaultAction

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
 from rtmsd.errors import SimulatorError
 from rtmsd.simulator.cast import Cast
+from rtmsd.simulator.cloud.face import CloudFace
+from rtmsd.simulator.cloud.face_words import FACE_WORDS, disturb
+from rtmsd.simulator.cloud.gathering import Gathering
+from rtmsd.simulator.cloud.gathering_control import GATHERING_WORDS, act_in_gathering, shown
 from rtmsd.simulator.play import Play
 from rtmsd.simulator.reading import Fields
-from rtmsd.simulator.server import Simulator
 from rtmsd.simulator.speech import load_sentences
 from rtmsd.simulator.vocabulary import read_action
 
@@ -23,15 +26,20 @@ _LARGEST_ACTION = 64 * 1024
 
 @asynccontextmanager
 async def controlling(
-    simulator: Simulator, *, play: Callable[[float | None], None] | None = None
+    simulator: HasPlays,
+    *,
+    play: Callable[[float | None], None] | None = None,
+    face: CloudFace | None = None,
+    gatherings: Sequence[Gathering] = (),
 ) -> AsyncIterator[str]:
     """Listen on a free port of 127.0.0.1; gives the URL, whose path nobody else on the machine can guess.
 
     GET answers how the meetings are. POST of an action as JSON, as in a scenario's timeline but without `at_secs`,
     does it and answers `{"done": …}`, or 400 and `{"problems": […]}`. While several meetings play, `stream_id` says
-    which one is meant. With `play`, `{"do": "play"}` begins one more meeting, cut to its `seconds`.
+    which one is meant. With `play`, `{"do": "play"}` begins one more meeting, cut to its `seconds`. With `face`, faults of REST and OAuth can be
+    asked for (`face_words`). Where `gatherings` are held, who comes and goes does so in the meeting, not in one stream.
     """
-    control = _Control(simulator, play)
+    control = _Control(simulator, play, face, gatherings)
     app = web.Application(client_max_size=_LARGEST_ACTION)
     path = f"/{secrets.token_urlsafe(16)}"
     app.router.add_get(path, control.show)
@@ -45,14 +53,34 @@ async def controlling(
         await runner.cleanup()
 
 
+class HasPlays(Protocol):
+    """A simulator: streams play in it."""
+
+    @property
+    def playing(self) -> Mapping[str, Play]: ...
+
+    def find_play(self, stream_id: str | None) -> Play: ...
+
+
 class _Control:
-    def __init__(self, simulator: Simulator, play: Callable[[float | None], None] | None) -> None:
+    def __init__(
+        self,
+        simulator: HasPlays,
+        play: Callable[[float | None], None] | None,
+        face: CloudFace | None,
+        gatherings: Sequence[Gathering],
+    ) -> None:
         self._simulator = simulator
         self._play = play
+        self._face = face
+        self._gatherings = gatherings
         self._sentences = load_sentences()
 
     async def show(self, _: web.Request) -> web.Response:
-        return _answer(200, {"meetings": [_shown(play) for play in self._simulator.playing.values()]})
+        document = {"meetings": [_shown(play) for play in self._simulator.playing.values()]}
+        if self._gatherings:
+            document["gatherings"] = [shown(gathering) for gathering in self._gatherings]
+        return _answer(200, document)
 
     async def act(self, request: web.Request) -> web.Response:
         try:
@@ -61,11 +89,17 @@ class _Control:
             return _answer(400, {"problems": ['expected an action as JSON, such as {"do": "pause"}']})
         problems: list[str] = []
         fields = Fields(document, path="", problems=problems)
-        if self._play is not None and isinstance(document, dict) and document.get("do") == "play":
+        word = document.get("do") if isinstance(document, dict) else None
+        if self._play is not None and word == "play":
             return self._begin(fields, self._play)
+        if self._face is not None and word in list(FACE_WORDS):
+            disturb(fields, self._face)
+            return _done(document, problems)
         stream_id = fields.text("stream_id") if fields.has("stream_id") else None
         try:
-            if not problems:
+            if self._gatherings and stream_id is None and word in GATHERING_WORDS:
+                act_in_gathering(fields, self._gatherings)
+            elif not problems:
                 self._act(fields, self._simulator.find_play(stream_id))
         except SimulatorError as error:
             problems.append(str(error))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rtmsd.simulator.actions import Action, Joins, Leaves, Mutes, PostsWebhooks, Unmutes
 from rtmsd.simulator.fault_actions import Distorts
+from rtmsd.simulator.held_actions import HeldAction
 from rtmsd.simulator.person_actions import Chats, Holds, OnlyInside, Shares, TurnsCamera
 
 
@@ -21,7 +22,7 @@ def remaining(
     actions: list[Action] = sorted(timeline, key=lambda action: action.at_ms)
     if present is not None:
         there = [Joins(0, user_id) for user_id in present]
-        actions = [*there, *(one for one in actions if not isinstance(one, Joins | Leaves))]
+        actions = [*there, *(one for one in actions if not isinstance(one, Joins | Leaves | HeldAction))]
     before = [one for one in actions if one.at_ms < from_ms]
     later = [replace(one, at_ms=one.at_ms - from_ms) for one in actions if one.at_ms >= from_ms]
     return (*_state(before), *_without_lost_messages(before, later))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +13,8 @@ from rtmsd.simulator.actions import Action
 from rtmsd.simulator.admission import ID_KEYS
 from rtmsd.simulator.behaviour_words import read_behaviour
 from rtmsd.simulator.cast import Cast
+from rtmsd.simulator.held import Held, read_held
+from rtmsd.simulator.held_actions import HeldAction
 from rtmsd.simulator.meeting import Meeting, Person, Role, zoom_user_id
 from rtmsd.simulator.products import MEETING, PRODUCTS
 from rtmsd.simulator.reading import Fields
@@ -28,8 +30,21 @@ MEDIA = {
 }
 
 
+@dataclass(frozen=True)
+class Script:
+    """A meeting, and how it is held; None when only its stream is played."""
+
+    meeting: Meeting
+    held: Held | None = None
+
+
 def load_scenario(path: Path, *, number: int = 0) -> Meeting:
-    """Read a scenario's meeting; blocks while it reads.
+    """Read a scenario's meeting; see `load_script`."""
+    return load_script(path, number=number).meeting
+
+
+def load_script(path: Path, *, number: int = 0) -> Script:
+    """Read a scenario; blocks while it reads.
 
     `number` counts from 0 where one scenario is played several times: each has another seed, so that no two of them
     sound alike. Raises SimulatorError that names every problem with its path.
@@ -41,14 +56,14 @@ def load_scenario(path: Path, *, number: int = 0) -> Meeting:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SimulatorError(f"{path}: expected TOML: {error}") from error
     problems: list[str] = []
-    meeting = _read(Fields(document, path="", problems=problems), number)
-    if meeting is None:
+    script = _read(Fields(document, path="", problems=problems), number)
+    if script is None:
         heading = f"{path}: {len(problems)} problem{'s' * (len(problems) != 1)}; nothing was played"
         raise SimulatorError("\n  ".join([heading, *problems]))
-    return meeting
+    return script
 
 
-def _read(fields: Fields, number: int) -> Meeting | None:
+def _read(fields: Fields, number: int) -> Script | None:
     ends_ms = int(fields.number("seconds", least=1, most=86_400) * 1000) // STEP_MS * STEP_MS
     seed = fields.whole("seed", 1) + number
     media = MediaDataType(0)
@@ -66,12 +81,19 @@ def _read(fields: Fields, number: int) -> Meeting | None:
     people = _people(fields)
     cast = Cast({person.name: person.user_id for person in people}, load_sentences(), media, seed, product)
     timeline = [_action(entry, cast, ends_ms) for entry in fields.tables("timeline")]
+    held = read_held(fields.table("meeting"), people) if fields.has("meeting") else None
+    if held is not None and product is not MEETING:
+        fields.problem("meeting", f"people gather in a meeting only, not in the product {product.name}")
+    if held is None and any(isinstance(action, HeldAction) for action in timeline):
+        fields.problem(
+            "timeline", "nobody is let in or takes over in a meeting that is not held; write [meeting]"
+        )
     fields.finish()
     if fields.problems:
         return None
     happens = tuple(action for action in timeline if action is not None)
     try:
-        return Meeting(
+        meeting = Meeting(
             people,
             happens,
             ends_ms,
@@ -86,6 +108,7 @@ def _read(fields: Fields, number: int) -> Meeting | None:
     except SimulatorError as error:
         fields.problem("timeline", str(error))
         return None
+    return Script(meeting, held)
 
 
 def _people(fields: Fields) -> tuple[Person, ...]:

@@ -21,6 +21,7 @@ from rtmsd.simulator.actions import (
 )
 from rtmsd.simulator.audio_codecs import Step
 from rtmsd.simulator.chatroom import Chatroom, group_happening
+from rtmsd.simulator.held_actions import Admits, MakesHost
 from rtmsd.simulator.meeting import TRANSCRIPT_LATEST_MS, Meeting, Person
 from rtmsd.simulator.moment import NOTHING_TO_SEE, Happening, Moment, Sound, View
 from rtmsd.simulator.person_actions import (
@@ -131,6 +132,8 @@ class Stage:
         if not part.present and isinstance(action, (Leaves, *OnlyInside)):
             raise SimulatorError(f"{name} is not in the meeting; let them join first")
         match action:
+            case Admits() | MakesHost():
+                pass  # the gathering's business, if there is one
             case Joins() if part.present:
                 raise SimulatorError(f"{name} is in the meeting already")
             case Joins():

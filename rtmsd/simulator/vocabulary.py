@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from rtmsd.simulator.actions import Action, Joins, Leaves, Mutes, Says, Unmutes
 from rtmsd.simulator.cast import Cast, who
+from rtmsd.simulator.held_actions import Admits, MakesHost
 from rtmsd.simulator.person_words import PERSON_WORDS
 from rtmsd.simulator.reading import Fields
 from rtmsd.simulator.speech import STEP_MS, Sentence
@@ -55,6 +56,8 @@ _WORDS: dict[str, Callable[[Fields, Cast, int], Action]] = {
     "mute": lambda fields, cast, at_ms: Mutes(at_ms, who(fields, cast)),
     "unmute": lambda fields, cast, at_ms: Unmutes(at_ms, who(fields, cast)),
     "say": _says,
+    "admit": lambda fields, cast, at_ms: Admits(at_ms, who(fields, cast)),
+    "make_host": lambda fields, cast, at_ms: MakesHost(at_ms, who(fields, cast)),
     **PERSON_WORDS,
     **STREAM_WORDS,
 }

@@ -67,6 +67,10 @@ class Webhooks:
         self._tell = tell
         self._pace = pace
 
+    @property
+    def reach_somebody(self) -> bool:
+        return self.url is not None or self._on_webhook is not None
+
     async def send(
         self,
         event: str,

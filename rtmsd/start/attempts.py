@@ -16,6 +16,9 @@ from rtmsd.zoom.replies import Meaning, Verdict
 CONFIRM_SECS = 15.0
 """After this long without `rtms_started` an accepted request counts as silent (§4.4)."""
 
+OTHER_SECS = 2.0
+"""So long the stream of somebody else is awaited, when the host came while it was asked for."""
+
 SILENT_SECS = (5.0, 15.0, 30.0, 60.0)
 """From a silent request to the next; the last one again and again."""
 
@@ -335,7 +338,13 @@ class StartMachine:
 
     def _ask_for_who_came_meanwhile(self, now: float) -> None:
         """The host came while Zoom was answering a request that was made without them."""
-        if self._meeting.host_present and not self._host_was_there and not self._as_host():
+        if not self._meeting.host_present or self._host_was_there or self._as_host():
+            return
+        asked = self._accepted
+        if asked is not None and asked.participant_user_id != self._meeting.host_id:
+            # With the host there it may start for the other one: two would be one too many.
+            self._next, self._again = now + OTHER_SECS, "joined"
+        else:
             self._ask("joined", now)
 
     def _came(self, user_id: str, trigger: str, now: float) -> None:

@@ -296,15 +296,25 @@ class Coordinator:
         self._starters[app.name].stream_stopped(event.uuid, event.stream_id, event.stop_reason, operator_id)
         if await self._streams.stopped(event.stream_id, event.stop_reason, at_ms):
             return "The stream was told that it is stopped."
-        if stream is not None:
+        if event.stop_reason == StopReason.STREAM_REVOKED:
+            if (note := await self._revoked(event.stream_id, stream, app, at_ms)) is not None:
+                return note
+        elif stream is not None:
             return f"The stream goes on as {stream.zoom_id}; the end of its former id is not its end."
-        if event.stop_reason == StopReason.STREAM_REVOKED and (past := self._past_of(event.stream_id, app)):
-            for row in past:
-                self._streams.revoke(row.info)
-            return "The stream was recorded before; what is there of it is deleted."
         self._stops.append((app.name, event.stream_id))
         self._log.info("an unknown stream was stopped", stream_id=event.stream_id, reason=event.stop_reason)
         return "The stream is not one of ours."
+
+    async def _revoked(self, zoom_id: str, stream: Stream | None, app: AppConfig, at_ms: int) -> str | None:
+        """Zoom takes back what no living stream is called: a former id of `stream`, or one that is only in the journal (§6.6).
+        None: nothing of it was ever recorded."""
+        if stream is not None:
+            await self._streams.stopped(stream.zoom_id, StopReason.STREAM_REVOKED, at_ms)
+            return f"The stream, which goes on as {stream.zoom_id}, was told that it is revoked; its recording is deleted."
+        past = await self._journal.streams_called(app.name, [zoom_id])
+        for row in past:
+            self._streams.revoke(row.info)
+        return "The stream was recorded before; what is there of it is deleted." if past else None
 
     async def _rejoin(self) -> None:
         """Go on with streams that were alive when the last daemon stopped, as long as Zoom waits (§7.1)."""

@@ -12,6 +12,7 @@ import structlog
 
 from rtmsd.config import AppConfig
 from rtmsd.errors import JournalError
+from rtmsd.frames import StreamInfo
 from rtmsd.protocol.lifecycle import Lifecycle
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.attempts import Action, Ask, Means, StartMachine, State, Tell, WakeAt, Worked
@@ -23,6 +24,9 @@ from rtmsd.zoom.replies import Meaning, Reply, Verdict, meaning
 
 LOOK_UP_SECS = 5.0
 """An announced stream waits for the answer, and Zoom for us: a minute in all."""
+
+NOTES_OF_A_STREAM = 100
+"""A connection that breaks every second for hours need not be told each time."""
 
 MEETINGS_KEPT = 200
 """Meetings that are over and can still be looked at; all are in the journal."""
@@ -78,6 +82,7 @@ class Starter:
     ) -> None:
         self.app = app
         self.meetings: dict[str, StartedMeeting] = {}  # by UUID, the newest last
+        self._noted: Counter[str] = Counter()
         self._calls = calls
         self._journal = journal
         self._clock = clock
@@ -127,7 +132,7 @@ class Starter:
         missing = StartedMeeting(row, None, State.IDLE, sentence, True, True, now_ms)
         self._in_trouble(missing, Tell(State.IDLE, sentence, problem=True, never_started=True))
         self.missing.append(missing)
-        await self.note(row, "never_started", sentence, problem=True)
+        self.note(row, "never_started", sentence, problem=True)
 
     async def noticed(self, uuid: str, event: str, sentence: str) -> None:
         """Zoom told of a start that failed or was limited."""
@@ -206,7 +211,7 @@ class Starter:
             return "Zoom was asked to stop it."
         return f"It could not be stopped: {meaning(reply).sentence}"
 
-    async def note(self, row: MeetingRow, kind: str, sentence: str, *, problem: bool = False) -> None:
+    def note(self, row: MeetingRow, kind: str, sentence: str, *, problem: bool = False) -> None:
         """Add a sentence to a meeting's story. A journal that cannot be written does not cost the meeting."""
         note = NoteRow(
             app=self.app.name,
@@ -217,10 +222,26 @@ class Starter:
             sentence=sentence,
             problem=problem,
         )
-        try:
-            await self._journal.note(note)
-        except JournalError as error:
-            self._log.error("a meeting's story could not be written", error=str(error))
+        self._journal.note(note, self._not_noted)
+
+    def note_stream(self, info: StreamInfo, kind: str, sentence: str, *, problem: bool = False) -> None:
+        """The same about a stream; of one stream so many sentences at most."""
+        self._noted[info.stream_id] += 1
+        if self._noted[info.stream_id] <= NOTES_OF_A_STREAM:
+            note = NoteRow(
+                app=self.app.name,
+                meeting_uuid=info.meeting_uuid,
+                meeting_id=info.meeting_id,
+                stream_id=info.stream_id,
+                at_ms=self._clock.wall_ms(),
+                kind=kind,
+                sentence=sentence,
+                problem=problem,
+            )
+            self._journal.note(note, self._not_noted)
+
+    def _not_noted(self, error: JournalError) -> None:
+        self._log.error("a meeting's story could not be written", error=str(error))
 
     # Inside
 
@@ -253,7 +274,7 @@ class Starter:
                 sentence = refusal.sentence.replace("The stream", "The meeting", 1)
                 self._log.info("meeting not taken", meeting_id=row.number, rule=refusal.rule, why=sentence)
                 meeting.sentence = sentence
-                self._schedule(self.note(row, "rule", sentence))
+                self.note(row, "rule", sentence)
             meeting.machine = None
         elif meeting.machine is None:
             meeting.machine, meeting.sentence = StartMachine(self.means), ""
@@ -296,7 +317,7 @@ class Starter:
         if reply.tracking_id:
             answer += f", tracking id {reply.tracking_id}"
         sentence = f"Request {ask.number} to start the app, {who}: {answer}. {meant.sentence}"
-        await self.note(row, "answered", sentence, problem=meant.verdict is not Verdict.ACCEPTED)
+        self.note(row, "answered", sentence, problem=meant.verdict is not Verdict.ACCEPTED)
         if machine is meeting.machine:
             self._do(
                 meeting, machine.replied(ask.number, meant, self._now(), wait_secs=reply.retry_after_secs)
@@ -318,7 +339,7 @@ class Starter:
         log = self._log.warning if told.problem else self._log.info
         log(f"start {told.state}", meeting_id=meeting.row.number, meeting=meeting.row.uuid, why=told.sentence)
         kind = "never_started" if told.never_started else str(told.state)
-        self._schedule(self.note(meeting.row, kind, told.sentence, problem=told.problem))
+        self.note(meeting.row, kind, told.sentence, problem=told.problem)
 
     def _in_trouble(self, meeting: StartedMeeting, told: Tell) -> None:
         """Keep the sentence that says most: of a meeting that never started, why that is, unless Zoom says it is refused."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
 from rtmsd.runtime.clock import Clock
 from rtmsd.state.lock import owned
@@ -133,6 +134,12 @@ class Journal:
         """Return the newest streams, living and ended, newest first."""
         return await self._call(lambda: self._store.streams(ended_too=True, limit=limit))
 
+    async def streams_called(self, app: str, ids: Iterable[str]) -> list[StreamRow]:
+        """Return an app's streams that we or Zoom call by one of these ids, oldest first. Reads all there are: not for every
+        day."""
+        names = sorted(ids)
+        return await self._call(lambda: self._store.streams_called(app, names))
+
     async def meeting_seen(self, row: MeetingRow) -> None:
         """Note that a meeting goes on; what `row` leaves empty stays as it was."""
         await self._call(lambda: self._store.meeting_seen(row))
@@ -145,9 +152,17 @@ class Journal:
         """Return the meetings that began since then, ended ones too, oldest first."""
         return await self._call(lambda: self._store.meetings(since_ms=since_ms))
 
-    async def note(self, row: NoteRow) -> None:
-        """Add a sentence to a meeting's story, for `rtmsd why`."""
-        await self._call(lambda: self._store.note(row))
+    def note(self, row: NoteRow, failed: Callable[[JournalError], None]) -> None:
+        """Add a sentence to a meeting's story, for `rtmsd why`, without waiting: it is written in its turn, at the latest
+        when the journal is closed. `failed` is called, in the loop, when it could not be."""
+
+        def done(future: Future[None]) -> None:
+            error = future.exception()
+            if isinstance(error, JournalError):
+                loop.call_soon_threadsafe(failed, error)
+
+        loop = asyncio.get_running_loop()
+        self._thread.submit(self._store.note, row).add_done_callback(done)
 
     async def keep(self, app: str, name: str, value: str) -> None:
         """Keep one value of an app, such as the newest refresh token of a host, instead of the last."""

@@ -262,6 +262,17 @@ class Store:
             ).fetchall()
         return [stream_row(row) for row in rows]
 
+    def streams_called(self, app: str, ids: Sequence[str]) -> list[StreamRow]:
+        with told(self._path):
+            rows = self._db.execute(
+                "SELECT info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence FROM streams"
+                " WHERE json_extract(CAST(info AS TEXT), '$.app') = ?1 AND (stream_id IN (SELECT value FROM json_each(?2))"
+                " OR json_extract(CAST(info AS TEXT), '$.zoom_id') IN (SELECT value FROM json_each(?2)))"
+                " ORDER BY begun_ms, rowid",
+                (app, msgspec.json.encode(list(ids)).decode()),
+            ).fetchall()
+        return [stream_row(row) for row in rows]
+
     def meeting_seen(self, row: MeetingRow) -> None:
         # Events tell different parts; what one left out, another may have said. A meeting that goes on has not ended.
         self._change(

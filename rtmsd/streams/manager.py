@@ -67,7 +67,8 @@ class Explain(Protocol):
 class StreamManager:
     """Joins streams and keeps them until they are over. Enter it before the first `join`.
 
-    `ended` is called for each stream that is over, when that is in the journal.
+    `ended` is called for each stream that is over, when that is in the journal; `noted` for what its story tells: every
+    gap, and every connection that was lost or made.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class StreamManager:
         clock: Clock,
         chance: random.Random,
         ended: Callable[[StreamInfo, Finished], None] = lambda info, finished: None,
+        noted: Callable[[StreamInfo, Gap | Event], None] = lambda info, item: None,
         log: Log | None = None,
     ) -> None:
         self._journal = journal
@@ -96,6 +98,7 @@ class StreamManager:
         self._clock = clock
         self._chance = chance
         self._told_ended = ended
+        self._told_noted = noted
         self._log: Log = log or structlog.get_logger("rtmsd.streams")
         self._roster = Roster()
         self._totals = Totals()
@@ -192,10 +195,13 @@ class StreamManager:
         stream = self.announced(stream_id)
         if stream is None or stream.zoom_id != stream_id:
             return False
-        if not stream.ended:
+        if stream.ended:
+            if reason is not None:
+                await self._refine(stream, reason, at_ms)
+        elif stream.machine.outcome is not None:  # its sockets are just being let go of
+            stream.machine.stopped(reason, at_ms, self._clock.monotonic())
+        else:
             self._tell(stream_id, lambda machine, now: machine.stopped(reason, at_ms, now))
-        elif reason is not None:
-            await self._refine(stream, reason, at_ms)
         return True
 
     def get(self, stream_id: str) -> Stream | None:
@@ -282,6 +288,8 @@ class StreamManager:
             offer(item)
             if type(item) is Event:
                 self._note_event(stream, item, log)
+            elif type(item) is Gap:
+                self._told_noted(stream.info, item)
 
         return deliver
 
@@ -289,6 +297,7 @@ class StreamManager:
         assert stream.driver is not None
         try:
             finished = await stream.driver.run()
+            finished = stream.machine.outcome or finished  # Zoom may have said more meanwhile
         except* Exception as group:  # supervision: one stream's fault stays its own
             log.error("stream broke", error=[type(one).__name__ for one in group.exceptions], exc_info=group)
             finished = Finished("internal_error", self._clock.wall_ms())
@@ -313,15 +322,30 @@ class StreamManager:
         except JournalError as error:
             log.error("the end of a stream could not be journalled", error=str(error))
         if finished.reason == StopReason.STREAM_REVOKED:
-            self._revoke_all(stream)
+            await self._revoke_all(stream)
         self._told_ended(stream.info, finished)
         self._forget_oldest()
 
-    def _revoke_all(self, stream: Stream) -> None:
-        """Delete every recording of what Zoom knows as this stream: one that was given up and joined again has several."""
-        for one in self.streams:
-            if one is stream or (one.info.app == stream.info.app and one.zoom_id == stream.zoom_id):
-                self._revoke(one.info)
+    async def _revoke_all(self, stream: Stream) -> None:
+        """Delete every recording of what Zoom knows as this stream: one that was given up and joined again has several, of
+        this daemon and of those before it."""
+        names = self._roster.names(stream)
+        recordings = {
+            one.info.stream_id: one.info
+            for one in self.streams
+            if one is stream or (one.info.app == stream.info.app and one.zoom_id in names)
+        }
+        try:
+            for row in await self._journal.streams_called(stream.info.app, names):
+                recordings.setdefault(row.info.stream_id, row.info)
+        except JournalError as error:
+            self._log.error(
+                "a stream is revoked, and earlier recordings of it could not be looked up: delete them by hand",
+                stream_id=stream.info.stream_id,
+                error=str(error),
+            )
+        for info in recordings.values():
+            self._revoke(info)
 
     def _note_event(self, stream: Stream, event: Event, log: Log) -> None:
         if event.name == "media_refused":
@@ -337,15 +361,17 @@ class StreamManager:
             "media_changed",
         ):
             log.info(event.name.replace("_", " "), **event.details)
+            self._told_noted(stream.info, event)
 
     async def _refine(self, stream: Stream, reason: int, at_ms: int) -> None:
         stream.stopped_late = True
-        outcome = stream.machine.outcome
-        if outcome is not None and outcome.reason == reason:
-            return
+        if (known := stream.machine.outcome) is not None:
+            stream.machine.stopped(reason, at_ms, self._clock.monotonic())
+            if stream.machine.outcome == known:
+                return
         finished = Finished("ended", at_ms, reason=reason)
         if reason == StopReason.STREAM_REVOKED:
-            self._revoke_all(stream)
+            await self._revoke_all(stream)
         stream.explanation = self._explain.end(finished, app=stream.info.app)
         await self._journal.stream_reason(
             stream.info.stream_id, reason, name_of(StopReason, reason), stream.explanation.sentence

@@ -74,6 +74,24 @@ def test_a_traceback_is_one_line() -> None:
     assert "boom" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("out", "as_json"), [(io.StringIO(), True), (Terminal(), False), (io.StringIO(), False)]
+)
+def test_a_traceback_shows_no_variables(out: io.StringIO, as_json: bool) -> None:
+    """They hold secrets, and what people said: neither JSON nor a terminal gets them."""
+
+    def fails(heard: str) -> None:
+        raise ValueError("boom")
+
+    set_up_logging(clock=SetClock(), stream=out, as_json=as_json)
+    try:
+        fails("".join(["Thurs", "day"]))
+    except ValueError:
+        structlog.get_logger("x").exception("failed")
+    assert "boom" in out.getvalue() and "fails" in out.getvalue()
+    assert "Thursday" not in out.getvalue()
+
+
 def test_terminal() -> None:
     """On a terminal the line is for people."""
     out = Terminal()

@@ -22,7 +22,7 @@ from hand_client import HandClient, audio_of, until
 from scenes import MULTI, noise
 
 from rtmsd.errors import SimulatorError
-from rtmsd.simulator import Meeting, Person, Says
+from rtmsd.simulator import PRODUCTS, Meeting, Person, Says
 from rtmsd.simulator.cloud import Cloud, CloudApp, Gathering, HostGrant
 
 
@@ -132,7 +132,7 @@ async def test_a_stream_that_begins_in_the_middle_is_like_any_other() -> None:
     """What is said before it begins is not in it; a client hears the rest, byte for byte, under a new id and the same UUID."""
     what = Meeting(
         (Person(ANN, "Ann Host"), Person(BOB, "Guest Bob")),
-        (Says(0, ANN, noise(1000)), Says(4000, ANN, noise(2000, seed=2))),
+        (Says(0, ANN, noise(1000)), Says(12_000, ANN, noise(2000, seed=2))),
         60_000,
     )
     async with called(meeting=what) as (cloud, meeting, caller):
@@ -243,6 +243,24 @@ async def test_a_hosts_own_token_needs_nobody_there() -> None:
         ) as answer:
             assert answer.status == 204
         assert [one.operator_id for one in meeting.streams] == [HOST]
+
+
+async def test_a_script_is_performed_for_the_first_app() -> None:
+    """Any product, from its first moment on and no longer, for one app; over the limit of its account nothing is played."""
+    only_one = replace(NOTES, concurrency_limit=1)
+    async with held(only_one, replace(NOTES, name="more", client_id="more-id")) as (cloud, _):
+        script = replace(joins(ANN, ends_ms=1000), product=PRODUCTS["contact_center"])
+        performed = asyncio.create_task(cloud.perform(script))
+        await until(lambda: bool(cloud.playing))
+        assert cloud.find_play(None).truth.stream_id in cloud.playing
+        with pytest.raises(SimulatorError, match="may have 1 streams"):
+            await cloud.perform(script)
+        truth = await performed
+        assert (truth.stop_reason, (truth.ended_ms or 0) - truth.started_ms) == (6, 1000)
+        assert [(one.app, one.event) for one in cloud.sent if "concurrency" not in one.event] == [
+            ("notes", "contact_center.voice_rtms_started"),
+            ("notes", "contact_center.voice_rtms_stopped"),
+        ]
 
 
 async def test_leaving_a_cloud_ends_everything() -> None:

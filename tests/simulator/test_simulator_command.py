@@ -37,6 +37,13 @@ async def test_json_lines_let_any_client_be_driven_by_hand() -> None:
         "client_secret",
         "webhook_secret",
         "control_url",
+        "oauth_url",
+        "api_url",
+        "events_url",
+        "subscription_id",
+        "account_id",
+        "controller_client_id",
+        "controller_client_secret",
     }
     assert out.ca_was_there and Path(first["ca_file"]).is_absolute() and not Path(first["ca_file"]).exists()
     assert [json.loads(webhook["body"])["event"] for webhook in webhooks] == [

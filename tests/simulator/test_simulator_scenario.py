@@ -28,6 +28,9 @@ from rtmsd.simulator import (
     load_sentences,
 )
 from rtmsd.simulator.behaviour import Behaviour
+from rtmsd.simulator.cloud.face_words import FACE_WORDS
+from rtmsd.simulator.held import Held
+from rtmsd.simulator.scenario import load_script
 from rtmsd.simulator.vocabulary import WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -202,6 +205,9 @@ def test_the_documentation_names_every_word_and_its_example_loads(tmp_path: Path
     assert words == set(WORDS)
     assert all(f"`{name}`" in text for name in load_sentences())
     assert all(f"`{name}`" in rest for name in (*distortions.WORDS, *Behaviour.__dataclass_fields__))
-    [example] = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    example, held = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
     assert tomllib.loads(example)["people"]
     load_scenario(scenario(tmp_path, example))
+    assert set(tomllib.loads(held)["meeting"]) == set(Held.__dataclass_fields__)
+    assert load_script(scenario(tmp_path, example + held)).held is not None
+    assert all(f"\n| `{word}` |" in rest for word in FACE_WORDS)

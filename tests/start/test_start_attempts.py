@@ -532,3 +532,17 @@ def test_a_stop_that_is_told_before_the_start() -> None:
     assert meeting.machine.state is not State.CONFIRMED
     meeting.happens("joined", HOST)
     assert meeting.requests == 2
+
+
+def test_the_host_who_comes_while_it_is_asked_for_another() -> None:
+    """The other's stream may start now that the host is there: it is waited for, for a moment, before asking again."""
+    meeting = Meeting(reply=None)
+    meeting.happens("started")
+    meeting.do(meeting.machine.replied(1, meaning(Reply(400, code=2308)), meeting.now))
+    meeting.happens("joined", INVITEE)
+    meeting.happens("joined", HOST)
+    meeting.do(meeting.machine.replied(2, TAKEN, meeting.now))
+    meeting.later(1.9)
+    assert meeting.requests == 2
+    meeting.later(0.1)
+    assert [ask.participant_user_id for _, ask in meeting.asked] == [HOST, INVITEE, HOST]

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aioresponses import aioresponses
-from http_bench import FakeClock
 
 from rtmsd.config import Secret
+from rtmsd.runtime.clock import Clock
 from rtmsd.zoom.limits import Budget
 from rtmsd.zoom.meetings import ZoomMeetings
 from rtmsd.zoom.oauth import Token
@@ -45,7 +45,7 @@ class Asked:
     """An API whose answers are made up, and what was asked of it."""
 
     def __init__(self, session: aiohttp.ClientSession, answers: aioresponses) -> None:
-        clock = FakeClock()
+        clock = Clock()
         self.tokens = CountedTokens()
         self.budget = Budget(clock=clock, per_sec=1000)
         self._answers = answers

@@ -73,6 +73,7 @@ class Cloud:
         self.oauth_url = self.api_url = self.events_url = ""
         self.gatherings: list[Gathering] = []
         self.performances: list[Performance] = []
+        self._planned = 0
         self.sent: list[Sent] = []
         self._clock = clock or Clock()
         self._began = self._clock.monotonic()
@@ -151,12 +152,16 @@ class Cloud:
     async def perform(self, meeting: Meeting) -> Truth:
         """Play a meeting of any product as a `Simulator` does: its stream is there from its first moment, for the first app.
 
-        Gives the truth of its latest stream when all is over. Cancelling does not end it; leaving the cloud does.
+        Gives the truth of its latest stream when all is over. Cancelling does not end it; leaving the cloud does. Raises
+        SimulatorError when the account may have no more streams.
         """
         number = self._next_number()
         performance = Performance(meeting, number=number, app=self.apps[0], backstage=self._backstage)
         self.performances.append(performance)
-        await performance.run()
+        try:
+            await performance.run()
+        finally:
+            self.performances.remove(performance)
         return list(performance.truths.values())[-1]
 
     def plan(
@@ -205,6 +210,10 @@ class Cloud:
                 outlet.faults[event] = PostsWebhooks(0, copies, delay_secs)
 
     @property
+    def signaling_url(self) -> str:
+        return self.server.gateway.signaling_url(0)
+
+    @property
     def playing(self) -> dict[str, Play]:
         """All streams that play, by their ids."""
         return self.server.playing
@@ -223,7 +232,8 @@ class Cloud:
         return [*self.gatherings, *self.performances]
 
     def _next_number(self) -> int:
-        return FIRST_MEETING_NUMBER + len(self.gatherings) + len(self.performances)
+        self._planned += 1
+        return FIRST_MEETING_NUMBER + self._planned - 1
 
     def _spawn(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
         assert self._group is not None, "enter the cloud first"

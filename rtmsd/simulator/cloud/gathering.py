@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from rtmsd.errors import SimulatorError
 from rtmsd.protocol.codes import StopReason
-from rtmsd.simulator.actions import Joins, Leaves
+from rtmsd.simulator.actions import Action, Ends, Joins, Leaves
 from rtmsd.simulator.cloud import lifecycle
 from rtmsd.simulator.cloud.attendance import Attendance
 from rtmsd.simulator.cloud.lifecycle import LifecycleEvent, Occurrence
 from rtmsd.simulator.cloud.plan import Plan, auto_started, is_told
 from rtmsd.simulator.cloud.running import Backstage, HasStreams
 from rtmsd.simulator.cloud.world import Attendee, CloudApp, Role
+from rtmsd.simulator.held_actions import Admits, HeldAction, MakesHost
 from rtmsd.simulator.meeting import Meeting
 from rtmsd.simulator.products import MEETING
 from rtmsd.simulator.speech import STEP_MS
@@ -193,20 +194,33 @@ class Gathering(HasStreams):
                 )
         self._post(lifecycle.ended(self._about, self._now_ms()))
 
+    def do(self, action: Action) -> None:
+        """Do one of these now, as `join` and the like do. Raises SimulatorError for any other, and when it cannot be done."""
+        match action:
+            case Joins():
+                self.join(action.user_id)
+            case Leaves():
+                self.leave(action.user_id)
+            case Admits():
+                self.admit(action.user_id)
+            case MakesHost():
+                self.make_host(action.user_id)
+            case Ends():
+                self.end(action.reason)
+            case _:
+                raise SimulatorError(f"{action} happens to a stream; say which one by its stream_id")
+
     async def play(self) -> None:
         """Let people come and go as the timeline says, end the meeting as it says, and wait until `settled`.
 
         Cancelling leaves everything as it is then.
         """
         self._began = self._clock.monotonic()
-        comings = [one for one in self.meeting.timeline if isinstance(one, Joins | Leaves)]
+        comings = [one for one in self.meeting.timeline if isinstance(one, Joins | Leaves | HeldAction)]
         for action in sorted(comings, key=lambda action: action.at_ms):
             await self._until(action.at_ms)
             try:
-                if isinstance(action, Joins):
-                    self.join(action.user_id)
-                else:
-                    self.leave(action.user_id)
+                self.do(action)
             except SimulatorError as error:
                 self._backstage.tell(f"the timeline could not be followed: {error}")
         await self._until(self.meeting.ends_ms)

@@ -75,7 +75,7 @@ class Outlet:
             if self._app.subscription_id:
                 body = orjson.dumps({"event": event, "event_ts": event_ms, "payload": payload})
                 taken = await self._sockets.send(self._app.subscription_id, body)
-                if not taken:
+                if not taken and not self.webhooks.reach_somebody:
                     self._tell(f"event {event}: nobody listens on the event WebSocket of {self._app.name}")
             taken &= await self.webhooks.send(
                 event, event_ms, payload, pace=pace, retry_refused=retry_refused

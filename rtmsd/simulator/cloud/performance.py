@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
+from rtmsd.errors import SimulatorError
 from rtmsd.simulator.cloud.running import API_STOPPED, Backstage, HasStreams
 from rtmsd.simulator.cloud.world import Attendee, CloudApp
 from rtmsd.simulator.meeting import Meeting
@@ -78,10 +79,13 @@ class Performance(HasStreams):
     async def run(self) -> None:
         """Play it from `rtms_started` to the last `rtms_stopped`.
 
-        Ends earlier when the stream does, unless an app has stopped it by REST: it may start it again.
+        Ends earlier when the stream does, unless an app has stopped it by REST: it may start it again. Raises
+        SimulatorError when the account may have no more streams.
         """
         self._began = self._clock.monotonic()
         self.start(self._app, OPERATOR_ID)
+        if not self.truths:
+            raise SimulatorError(f"an account may have {self._app.concurrency_limit} streams, and has them")
         await self.settled()
         while self._streams.latest.play.stream.stop_reason == API_STOPPED:
             if self._elapsed_ms() >= self.meeting.ends_ms:
