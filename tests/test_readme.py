@@ -14,6 +14,7 @@ import pytest
 
 from rtmsd.config import load_config
 from rtmsd.plugins import load_plugins
+from rtmsd.start.attempts import State
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -25,6 +26,8 @@ RUN_BY_CI = {
 }
 # The rest of the ten-minute path; what it needs of Zoom is the simulator's in tests/app and tests/end_to_end.
 RUN_ELSEWHERE = {"rtmsd run -c", "rtmsd verify", "export NOTES_CLIENT_SECRET=… NOTES_WEBHOOK_SECRET=…"}
+# What needs a journal, and what asks Zoom: tests/diagnosis.
+RUN_ELSEWHERE |= {"rtmsd why", "rtmsd doctor"}
 
 
 def commands() -> list[str]:
@@ -32,9 +35,14 @@ def commands() -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
+def toml_examples() -> list[str]:
+    blocks = re.findall(r"^ *```toml\n(.*?)^ *```", README, flags=re.DOTALL | re.MULTILINE)
+    return ["\n".join(line.strip() for line in block.splitlines()) for block in blocks]
+
+
 def toml_example() -> str:
-    [block] = re.findall(r"^ *```toml\n(.*?)^ *```", README, flags=re.DOTALL | re.MULTILINE)
-    return "\n".join(line.strip() for line in block.splitlines())
+    """The one that is whole; the others are parts of an app."""
+    return toml_examples()[0]
 
 
 def test_the_two_commands_stand_there() -> None:
@@ -49,6 +57,17 @@ def test_the_example_configuration_is_good(tmp_path: Path) -> None:
     environ = {"NOTES_CLIENT_SECRET": "a" * 32, "NOTES_WEBHOOK_SECRET": "b" * 22}
     config = load_config(path, sink_types=load_plugins().sink_types, environ=environ)
     assert [app.name for app in config.apps] == ["notes"] and config.warnings == ()
+
+
+def test_the_part_on_starting_fits_into_the_example(tmp_path: Path) -> None:
+    """Below the app's `webhook_secrets`, as the README says, it makes an app that rtmsd starts."""
+    path = tmp_path / "rtmsd.toml"
+    [part] = (block for block in toml_examples() if "[apps.manual]" in block)
+    path.write_text(toml_example().replace("[[sinks]]", f"{part}\n[[sinks]]"))
+    environ = {f"NOTES_{name}_SECRET": name * 4 for name in ("CLIENT", "WEBHOOK", "CONTROLLER")}
+    config = load_config(path, sink_types=load_plugins().sink_types, environ=environ)
+    [app] = config.apps
+    assert app.start == "manual" and app.manual is not None and config.warnings == ()
 
 
 @pytest.mark.parametrize("command", [one for one in commands() if one not in RUN_BY_CI])
@@ -79,6 +98,13 @@ def test_every_other_command_runs(command: str, tmp_path: Path) -> None:
             "client_secret",
             "webhook_secret",
             "control_url",
+            "oauth_url",
+            "api_url",
+            "events_url",
+            "subscription_id",
+            "account_id",
+            "controller_client_id",
+            "controller_client_secret",
         }
         assert json.loads(webhooks[0]["body"])["event"] == "meeting.rtms_started"
 
@@ -95,3 +121,9 @@ def test_the_command_table_is_complete() -> None:
 
     table = set(re.findall(r"^\| `rtmsd (\w+)", README, flags=re.MULTILINE))
     assert table == set(main.commands)
+
+
+def test_every_state_of_a_start_is_explained() -> None:
+    """The table on starting has a row for each, in the order of the code, and no other."""
+    [rows] = re.findall(r"^\| state \|.*\n\| --- .*\n((?:\|.*\n)+)", README, flags=re.MULTILINE)
+    assert re.findall(r"^\| `(\w+)` \|", rows, flags=re.MULTILINE) == [str(state) for state in State]

@@ -16,7 +16,8 @@ REFUSALS = {
         "event subscription in the same environment"
     ),
     "body_altered": "a proxy has reformatted its body: let the proxy pass the bytes unchanged",
-    "stale_retry": "it is Zoom's repeat of one that could not be delivered, too old to act upon",
+    "stale_retry": "its time stamp is more than 300 s old: it is Zoom's repeat of one that could not be delivered, too old to act "
+    "upon, or this machine's clock is ahead (timedatectl tells)",
     "stale": "its time stamp is more than 300 s away from our clock: it was replayed, or a clock is wrong",
     "too_large": "its body is larger than 64 KiB, as no webhook of Zoom's is",
     "malformed": "it is rightly signed, but no event",

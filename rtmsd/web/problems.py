@@ -7,18 +7,22 @@ from dataclasses import dataclass
 
 from rtmsd.web.counters import REFUSALS, Warned, WebhookCounters
 from rtmsd.web.health import Check
-from rtmsd.web.status import LIVING, SinkStatus, StreamStatus
+from rtmsd.web.status import LIVING, EventSocketStatus, MeetingStatus, SinkStatus, StreamStatus
 
 _NOW_MS = 3_600_000
 """After this time nobody waits for what failed once."""
 
 _LATELY_MS = 24 * 3_600_000
 
+_MOST_MEETINGS = 20
+"""Beyond so many it is one thing that is the matter, and not each meeting's own."""
+
 # What only a wrong set-up causes; without a signature anybody may have sent it.
 _OUR_REFUSALS = (
     "bad_signature",
     "body_altered",
     "stale",
+    "stale_retry",
     "malformed",
     "journal_failed",
     "validation_refused",
@@ -45,6 +49,8 @@ def problems(
     sinks: Sequence[SinkStatus],
     webhooks: WebhookCounters,
     *,
+    meetings: Sequence[MeetingStatus] = (),
+    sockets: Sequence[EventSocketStatus] = (),
     now_ms: int,
 ) -> tuple[list[Problem], list[Problem]]:
     """Gather what is wrong now, the most general first; and what was wrong within a day, the latest first.
@@ -53,10 +59,14 @@ def problems(
     """
     found = [Problem(check.name, check.sentence) for check in checks if not check.ok]
     found += _of_webhooks(webhooks, now_ms)
+    found += _of_sockets(sockets)
     found += _of_sinks(sinks)
     worked = _worked(streams)
-    found += _of_warnings(webhooks.warned, worked, now_ms)
+    of_meetings = {(one.app, one.trouble) for one in meetings}  # which say it themselves
+    warned = [one for one in webhooks.warned if (one.app, one.sentence) not in of_meetings]
+    found += _of_warnings(warned, worked, now_ms)
     found += _of_streams(streams, worked, now_ms)
+    found += _of_meetings(meetings, now_ms)
     lately = [one for one in found if not one.now and now_ms - (one.at_ms or 0) < _LATELY_MS]
     return [one for one in found if one.now], sorted(lately, key=lambda one: -(one.at_ms or 0))
 
@@ -68,6 +78,13 @@ def _of_webhooks(webhooks: WebhookCounters, now_ms: int) -> Iterator[Problem]:
         taken_since = (webhooks.last_taken_ms or 0) > refused_ms
         now = not taken_since and now_ms - refused_ms < _NOW_MS
         yield Problem("Webhooks", sentence, "webhooks", refused_ms, now)
+
+
+def _of_sockets(sockets: Sequence[EventSocketStatus]) -> Iterator[Problem]:
+    for socket in sockets:
+        if socket.problem:
+            where, anchor = f"Event WebSocket ({socket.app})", f"events-{socket.app}"
+            yield Problem(where, socket.problem, anchor, socket.problem_ms, socket.state != "connected")
 
 
 def _of_sinks(sinks: Sequence[SinkStatus]) -> Iterator[Problem]:
@@ -106,3 +123,27 @@ def _of_streams(streams: Sequence[StreamStatus], worked: dict[str, int], now_ms:
         sentence = stream.sentence or f"{stream.gap_secs:.1f} s are missing."
         where, anchor = f"{meeting} ({stream.app})", f"stream-{stream.stream_id}"
         yield Problem(where, sentence, anchor, None if stream.state in LIVING else at_ms, now)
+
+
+def _of_meetings(meetings: Sequence[MeetingStatus], now_ms: int) -> Iterator[Problem]:
+    """A start is wrong until a stream comes of it, for an hour at most."""
+    wrong: list[Problem] = []
+    mended: list[Problem] = []
+    for one in meetings:
+        if one.trouble_ms is None:
+            continue
+        now = one.problem and now_ms - one.trouble_ms < _NOW_MS
+        where = f"Meeting {one.number} ({one.app})" if one.number else f"A meeting ({one.app})"
+        problem = Problem(where, one.trouble, _shown_at(one), one.trouble_ms, now)
+        (wrong if now else mended).append(problem)
+    yield from wrong[:_MOST_MEETINGS]
+    if (more := len(wrong) - _MOST_MEETINGS) > 0:
+        yield Problem("Meetings", f"{more} more have no stream so far; they stand below.", "meetings")
+    yield from mended
+
+
+def _shown_at(meeting: MeetingStatus) -> str:
+    """Say where the page says more of a meeting: what has streamed after all, its stream does."""
+    if meeting.problem or not meeting.streams:
+        return meeting.anchor
+    return f"stream-{meeting.streams[-1]}"

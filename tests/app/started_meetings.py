@@ -14,6 +14,7 @@ from fast_time import FastClock, run_fast
 
 from rtmsd.app import Daemon, Ready
 from rtmsd.config import load_config
+from rtmsd.diagnosis.why import why
 from rtmsd.plugins import load_plugins
 from rtmsd.recording import verify
 from rtmsd.simulator import Joins, Meeting, Person, Says, load_sentences
@@ -126,6 +127,12 @@ class Scene:
         """The sentences of a meeting's story, oldest first."""
         return [one.sentence for one in self.story(gathering).notes if kind in ("", one.kind)]
 
+    def why(self, gathering: Gathering) -> str:
+        """What `rtmsd why` says of this meeting."""
+        with read_journal(self.tmp / "state") as past:
+            told = why(past, str(gathering.number), now_ms=self.clock.wall_ms())
+        return "\n".join(told.lines)
+
     def tell(self) -> str:
         with read_journal(self.tmp / "state") as past:
             rows = past._db.execute("SELECT kind, sentence FROM notes").fetchall()
@@ -161,12 +168,15 @@ def play(
     era: Era = "2026-10",
     client: CloudApp | None = None,
     webhooks: bool = True,
-    before: Act | None = None,
+    clock_off_secs: float = 0.0,
     speed: float = SPEED,
 ) -> list[Path]:
     """Let `act` happen with a daemon whose app has this `config` and the credentials of `client`, the first app if
-    nothing else is said; return the recordings, each of which verifies."""
-    clock = FastClock(speed)
+    nothing else is said; return the recordings, each of which verifies. `clock_off_secs`: how far the daemon's machine is
+    ahead of Zoom."""
+    clock, daemons_clock = FastClock(speed), FastClock(speed)
+    right = daemons_clock.wall
+    daemons_clock.wall = lambda: right() + clock_off_secs  # type: ignore[method-assign]
 
     async def main() -> None:
         async with (
@@ -178,7 +188,7 @@ def play(
                 clock=clock,
                 directory=tmp / "zoom",
             ) as cloud,
-            daemon(cloud, tmp, clock, config=config, app=client or apps[0]) as ready,
+            daemon(cloud, tmp, daemons_clock, config=config, app=client or apps[0]) as ready,
         ):
             if webhooks:
                 for app in apps:

@@ -25,6 +25,16 @@ from started_meetings import (
 
 from rtmsd.simulator import Drops
 from rtmsd.simulator.cloud import CloudApp, HostGrant
+from rtmsd.web.problems import problems
+
+PARTS_OF_THE_STORY = (
+    "The meeting has started",
+    "Request 1 to start the app, for the user ann-the-host: HTTP 204",
+    "no stream came within 15 s",
+    "The host is not in the meeting",
+    "Zoom is asked to start the app (somebody joined)",
+    "The stream has started",
+)
 
 
 def test_guest_first_and_host_40_s_later(tmp_path: Path) -> None:
@@ -46,6 +56,9 @@ def test_guest_first_and_host_40_s_later(tmp_path: Path) -> None:
         await held.settled()
         assert any("no stream came within 15 s" in one for one in scene.sentences(held, "armed"))
         assert "The stream has started." in scene.sentences(held, "confirmed")
+        told = scene.why(held)
+        for part in PARTS_OF_THE_STORY:
+            assert part in told, f"{part}\n{told}"
 
     [recording] = play(story, tmp_path)
     about = manifest(recording)
@@ -539,3 +552,19 @@ def test_the_story_tells_of_a_hole(tmp_path: Path) -> None:
         await held.settled()
 
     play(story, tmp_path)
+
+
+def test_a_clock_that_is_ten_minutes_off(tmp_path: Path) -> None:
+    """Every webhook is refused as too old, and what is on the page says that it is the clock."""
+
+    async def story(scene: Scene) -> None:
+        held = scene.plan()
+        held.join(ANN)
+        await scene.until(lambda: scene.ready.report.webhooks().last_refused_ms)
+        webhooks = scene.ready.report.webhooks()
+        now_ms = scene.clock.wall_ms() + 600_000
+        wrong, _ = problems([], [], [], webhooks, now_ms=now_ms)
+        assert ["clock" in one.sentence for one in wrong] == [True]
+        held.end()
+
+    assert play(story, tmp_path, clock_off_secs=600.0) == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from page_source import DISK, NOW_MS, Source, admin
+from page_source import DISK, GUEST_FIRST, NOW_MS, STREAMS, Source, admin
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from rtmsd.web.counters import WebhookCounters
-from rtmsd.web.status import Sums
+from rtmsd.web.status import Starts, Sums
 
 EXPECTED = {
     "rtmsd_build_info": ("gauge", "Which rtmsd this is."),
@@ -21,6 +21,11 @@ EXPECTED = {
         "gauge",
         "This machine's clock less Zoom's, at the last verified webhook.",
     ),
+    "rtmsd_start_attempts_total": ("counter", "Requests to start a stream, by what Zoom's answer meant."),
+    "rtmsd_start_confirm_seconds": ("summary", "From a request to the stream that followed it."),
+    "rtmsd_start_pending": ("gauge", "Meetings that go on and have no stream yet, and may still get one."),
+    "rtmsd_start_meetings": ("gauge", "Meetings that go on, by where the start of their stream stands."),
+    "rtmsd_start_never_started_total": ("counter", "Meetings that had no stream by their deadline."),
     "rtmsd_streams_active": ("gauge", "Streams that are open."),
     "rtmsd_stream_stops_total": ("counter", "Streams that ended, by reason."),
     "rtmsd_socket_reconnects_total": ("counter", "Sockets that were lost and opened again."),
@@ -56,9 +61,11 @@ def busy() -> Source:
         gaps={"socket_down": (2, 3.4)},
         unknown={"malformed_not_json": 1},
         loop_lag_secs=0.003,
+        starts=Starts(attempts={"accepted": 3, "changed": 1}, confirmed=2, confirm_secs=2.5, never_started=4),
     )
+    meetings = [GUEST_FIRST, STREAMS, replace(GUEST_FIRST, over=True)]
     sink = replace(DISK, drops={"lane_full": 40, "not_written": 2}, errors=3)
-    return Source(counters=counters, all_sums=sums, all_sinks=[sink])
+    return Source(counters=counters, all_sums=sums, all_sinks=[sink], all_meetings=meetings)
 
 
 async def exposed(source: Source, accept: str = "") -> tuple[str, str]:
@@ -94,6 +101,14 @@ async def test_values_and_labels() -> None:
         ("rtmsd_build_info", ("version", "9.8.7")): 1,
         ("rtmsd_webhooks_total", ("event", "meeting.rtms_started"), ("result", "duplicate")): 1,
         ("rtmsd_webhook_clock_skew_seconds",): 0.25,
+        ("rtmsd_start_attempts_total", ("result", "accepted")): 3,
+        ("rtmsd_start_confirm_seconds_count",): 2,
+        ("rtmsd_start_confirm_seconds_sum",): 2.5,
+        ("rtmsd_start_pending",): 1,
+        ("rtmsd_start_meetings", ("state", "armed")): 1,
+        ("rtmsd_start_meetings", ("state", "confirmed")): 1,
+        ("rtmsd_start_meetings", ("state", "refused")): 0,
+        ("rtmsd_start_never_started_total",): 4,
         ("rtmsd_streams_active", ("app", "other")): 0,
         ("rtmsd_stream_stops_total", ("reason", "meeting_ended")): 7,
         ("rtmsd_socket_reconnects_total", ("kind", "audio")): 3,

@@ -22,6 +22,8 @@ def told_of(outlet: Outlet, clock: SetClock) -> Report:
         apps=(),
         streams=UNUSED,
         coordinator=UNUSED,
+        starters={},
+        event_sockets={},
         router=Router([outlet], clock=clock),
         counters=WebhookCounters(),
         clock=clock,
