@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rtmsd.delivery.router import Outlet, Router
 from rtmsd.frames import MediaKind
+from rtmsd.report_starts import event_sockets, meetings, starts
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.coordinator import Coordinator, Ignored
+from rtmsd.start.starter import Starter
 from rtmsd.state.rows import StreamRow
 from rtmsd.streams.manager import StreamManager
 from rtmsd.streams.roster import Stream
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
-from rtmsd.web.status import SinkStatus, StreamStatus, Sums
+from rtmsd.web.status import EventSocketStatus, MeetingStatus, SinkStatus, StreamStatus, Sums
 from rtmsd.web.timeline import Speaker, Timeline
+from rtmsd.zoom.events import EventSocket
 
 WATCH_SECS = 1.0
 
@@ -47,6 +50,8 @@ class Report:
         apps: Sequence[str],
         streams: StreamManager,
         coordinator: Coordinator,
+        starters: Mapping[str, Starter],
+        event_sockets: Mapping[str, EventSocket],
         router: Router,
         counters: WebhookCounters,
         clock: Clock,
@@ -54,6 +59,8 @@ class Report:
         self._apps = apps
         self._streams = streams
         self._coordinator = coordinator
+        self._starters = starters
+        self._event_sockets = event_sockets
         self._router = router
         self._counters = counters
         self._clock = clock
@@ -98,6 +105,14 @@ class Report:
         earlier = [_earlier(row) for row in self._before if row.info.stream_id not in known]
         return sorted([*joined, *ignored, *earlier], key=lambda one: one.started_ms, reverse=True)
 
+    def meetings(self) -> Sequence[MeetingStatus]:
+        joined = [stream.info for stream in self._streams.streams]
+        ignored = [one.info for one in self._coordinator.ignored]
+        return meetings(self._starters.values(), [*joined, *ignored])
+
+    def event_sockets(self) -> Sequence[EventSocketStatus]:
+        return event_sockets(self._event_sockets)
+
     def timeline(self, stream_id: str) -> Timeline | None:
         stream = self._streams.get(stream_id)
         return None if stream is None else self._timeline(stream)
@@ -123,6 +138,7 @@ class Report:
                 kind: number for kind, number in totals.counters.items() if kind.startswith(_NOT_UNDERSTOOD)
             },
             loop_lag_secs=max(self._lags, default=0.0),
+            starts=starts(self._starters.values()),
         )
 
     # Streams

@@ -49,6 +49,7 @@ def admin_app(
             web.get("/readyz", answers.readyz),
             web.get("/metrics", Metrics(source, version).answer),
             web.get("/api/v1/streams", answers.streams),
+            web.get("/api/v1/meetings", answers.meetings),
             web.static("/static", _HERE / "static"),
         ]
     )
@@ -79,6 +80,9 @@ class _Answers:
 
     async def streams(self, request: web.Request) -> web.Response:
         return _json({"now_ms": self._clock.wall_ms(), "streams": self._source.streams()})
+
+    async def meetings(self, request: web.Request) -> web.Response:
+        return _json({"now_ms": self._clock.wall_ms(), "meetings": self._source.meetings()})
 
 
 def _json(content: Any, *, status: int = 200) -> web.Response:

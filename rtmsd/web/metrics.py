@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -13,12 +14,13 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from rtmsd.web.counters import Histogram
-from rtmsd.web.status import StatusSource
+from rtmsd.web.status import PENDING, MeetingState, StatusSource
 
 
 class Metrics:
@@ -45,6 +47,7 @@ class _Numbers(Collector):
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("rtmsd_build", "Which rtmsd this is.", value={"version": self._version})
         yield from self._webhooks()
+        yield from self._starts()
         yield from self._streams()
         yield from self._sinks()
 
@@ -67,6 +70,38 @@ class _Numbers(Collector):
                 "This machine's clock less Zoom's, at the last verified webhook.",
                 value=webhooks.skew_secs,
             )
+
+    def _starts(self) -> Iterator[Metric]:
+        starts = self._source.sums().starts
+        going_on = [one.state for one in self._source.meetings() if not one.over]
+        yield _counter(
+            "rtmsd_start_attempts",
+            "Requests to start a stream, by what Zoom's answer meant.",
+            "result",
+            starts.attempts,
+        )
+        yield SummaryMetricFamily(
+            "rtmsd_start_confirm_seconds",
+            "From a request to the stream that followed it.",
+            count_value=starts.confirmed,
+            sum_value=starts.confirm_secs,
+        )
+        yield GaugeMetricFamily(
+            "rtmsd_start_pending",
+            "Meetings that go on and have no stream yet, and may still get one.",
+            value=sum(state in PENDING for state in going_on),
+        )
+        yield _gauge(
+            "rtmsd_start_meetings",
+            "Meetings that go on, by where the start of their stream stands.",
+            "state",
+            {state: going_on.count(state) for state in get_args(MeetingState)},
+        )
+        yield CounterMetricFamily(
+            "rtmsd_start_never_started",
+            "Meetings that had no stream by their deadline.",
+            value=starts.never_started,
+        )
 
     def _streams(self) -> Iterator[Metric]:
         sums = self._source.sums()

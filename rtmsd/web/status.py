@@ -38,6 +38,60 @@ class StreamStatus:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
+MeetingState = Literal[
+    "idle", "armed", "requested", "accepted", "confirmed", "refused", "given_up", "never_started", "not_taken"
+]
+
+
+PENDING = ("armed", "requested", "accepted", "never_started")
+"""States of meetings that go on and whose stream may still come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetingStatus:
+    """One occurrence of a meeting, and where the start of its stream stands; `sentence` says why. No topic, no names.
+
+    `state` is that of the start, "never_started" once the deadline has passed without a stream, or "not_taken" when a rule
+    of the app, named in the sentence, forbids it. `streams` are the ids of its streams, living and over. `trouble` is the
+    last problem of its start, at `trouble_ms`, and `problem` whether no stream has started since.
+    """
+
+    app: str
+    number: str
+    uuid: str
+    state: MeetingState
+    sentence: str
+    changed_ms: int
+    streams: Sequence[str] = ()
+    over: bool = False
+    problem: bool = False
+    trouble: str = ""
+    trouble_ms: int | None = None
+
+    @property
+    def anchor(self) -> str:
+        """Where the page says more; an expected meeting that was never heard of has no UUID."""
+        return f"meeting-{self.app}-{self.uuid or f'{self.number}-{self.changed_ms}'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSocketStatus:
+    """One app's event WebSocket. `problem` is why it is not connected, or was not, until `problem_ms`."""
+
+    app: str
+    connected_since_ms: int | None
+    events: int = 0
+    last_event_ms: int | None = None
+    problem: str = ""
+    problem_ms: int | None = None
+
+    @property
+    def state(self) -> Literal["connected", "connecting", "disconnected"]:
+        if self.connected_since_ms is not None:
+            return "connected"
+        return "disconnected" if self.problem else "connecting"
+
+
 @dataclass(frozen=True, kw_only=True)
 class SinkStatus:
     """One configured sink, over all its streams. `drops` counts lost frames by reason, `written` items.
@@ -64,6 +118,19 @@ class SinkStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Starts:
+    """What all starts of streams since rtmsd's own come to. `attempts` are requests, by what Zoom's answer meant.
+
+    `confirmed` are those that a stream followed, `confirm_secs` the time from each to its stream, in all.
+    """
+
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    confirmed: int = 0
+    confirm_secs: float = 0.0
+    never_started: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sums:
     """What all streams since the start come to. `gaps` are (number, seconds) by cause, `unknown` counts messages."""
 
@@ -76,6 +143,7 @@ class Sums:
     gaps: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     loop_lag_secs: float = 0.0
+    starts: Starts = Starts()
 
 
 class StatusSource(Protocol):
@@ -88,6 +156,12 @@ class StatusSource(Protocol):
 
     def streams(self) -> Sequence[StreamStatus]:
         """Return the living and the recent, newest first."""
+
+    def meetings(self) -> Sequence[MeetingStatus]:
+        """Return those that go on and the recent, the latest change first."""
+
+    def event_sockets(self) -> Sequence[EventSocketStatus]:
+        """Return those that are configured."""
 
     def timeline(self, stream_id: str) -> Timeline | None:
         """Return who was heard when in a stream; None when nothing is known of it."""

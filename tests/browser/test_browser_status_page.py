@@ -13,7 +13,20 @@ from pathlib import Path
 import pytest
 from hostile_sinks import VICES, hostile_config, with_hostile_sinks
 from page_in_chromium import CHROMIUM, CONTRASTS, chromium, looking_at
-from page_source import DISK, ENDED, FAILED, LIVE, NOW_MS, TALK, RunningClock, SetClock, Source
+from page_source import (
+    DISK,
+    ENDED,
+    FAILED,
+    GUEST_FIRST,
+    LIVE,
+    NOW_MS,
+    STREAMS,
+    TALK,
+    UNREACHED,
+    RunningClock,
+    SetClock,
+    Source,
+)
 from playwright.async_api import Page, expect
 from running_daemon import finished, running, webhook_url
 
@@ -53,6 +66,24 @@ def everything() -> Source:
             "lost": replace(TALK, away=(NOW_MS - 3000, NOW_MS)),
             ENDED.stream_id: replace(TALK, over=True),
         },
+        all_meetings=[
+            STREAMS,
+            GUEST_FIRST,
+            replace(GUEST_FIRST, uuid="asked", state="requested", sentence="Zoom is asked. " * 20),
+            *(
+                replace(STREAMS, uuid=state, state=state, sentence=f"It is {state}.", streams=())
+                for state in ("idle", "armed", "requested", "accepted", "refused", "not_taken")
+            ),
+            *(
+                replace(STREAMS, uuid=f"armed-{number}", state="armed", sentence="It waits.", streams=())
+                for number in range(10)
+            ),
+        ],
+        all_event_sockets=[
+            UNREACHED,
+            replace(UNREACHED, app="connected", connected_since_ms=NOW_MS - 5000),
+            replace(UNREACHED, app="connecting", problem=""),
+        ],
         all_sinks=[
             DISK,
             replace(DISK, name="slow", problem=True, sentence="9 frames did not reach it.", errors=1),
@@ -229,7 +260,7 @@ async def test_without_javascript_everything_is_there() -> None:
                     assert await seen.page.inner_text("#live") == "refreshes every 10 s"
                 assert seen.wrong == []
     assert texts[0] == texts[1]
-    assert "4 things to look at" in texts[0] and "paused" in texts[0] and LIVE.stream_id in texts[0]
+    assert "7 things to look at" in texts[0] and "paused" in texts[0] and LIVE.stream_id in texts[0]
 
 
 async def test_the_keyboard_reaches_everything() -> None:
