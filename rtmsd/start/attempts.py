@@ -198,6 +198,14 @@ class StartMachine:
             self._trigger("found", now, lost=had_stream)
         return self._done()
 
+    def left_alone(self, sentence: str, now: float) -> list[Action]:
+        """A stream of this meeting came, and the rules do not take it: nothing is missing, unless another is asked for."""
+        if self._means.auto:
+            self._deadline = None
+            if not self._streams:
+                self._tell(State.GIVEN_UP, sentence)
+        return self._done()
+
     def noticed(self, event: str, sentence: str, now: float) -> list[Action]:
         """Zoom told of a start that failed, is limited, or waits for somebody's approval (`rtms.*`, §2.5.5)."""
         if self.state is State.CONFIRMED:
@@ -301,6 +309,7 @@ class StartMachine:
             sentence = never_started(
                 self._means, self._meeting.account_id, last=self._obstacle or self.sentence
             )
+            self._obstacle = sentence
             self._out.append(Tell(self.state, sentence, problem=True, never_started=True))
         if self._next is not None and now >= self._next:
             self._next = None
@@ -343,9 +352,9 @@ class StartMachine:
         asked = self._accepted
         if asked is not None and asked.participant_user_id != self._meeting.host_id:
             # With the host there it may start for the other one: two would be one too many.
-            self._next, self._again = now + OTHER_SECS, "joined"
+            self._next, self._again = now + OTHER_SECS, "host_joined"
         else:
-            self._ask("joined", now)
+            self._ask("host_joined", now)
 
     def _came(self, user_id: str, trigger: str, now: float) -> None:
         meeting = self._meeting
@@ -354,6 +363,7 @@ class StartMachine:
             meeting.present[user_id] = None
         if user_id and user_id == meeting.host_id:
             meeting.host_present = True
+            trigger = "host_joined"
         if self._waits_for_user:
             if user_id == self._waits_for_user:
                 self._waits_for_user = ""
@@ -493,6 +503,7 @@ _WHY = {
     "started": "the meeting started",
     "found": "the meeting was going on",
     "joined": "somebody joined",
+    "host_joined": "the host joined",
     "admitted": "somebody was admitted",
     "jbh_joined": "somebody joined before the host",
     "role": "somebody became host",

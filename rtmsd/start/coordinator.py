@@ -200,6 +200,8 @@ class Coordinator:
             self.ignored.append(Ignored(info, decision.sentence, decision.problem))
         log = self._log.warning if decision.problem else self._log.info
         log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
+        if decision.rule:
+            self._starters[app.name].stream_refused(event.uuid, decision.sentence)
         if decision.rule and app.only.refused == "stop":
             return f"{decision.sentence} {await self._starters[app.name].stop(facts)}"
         return decision.sentence

@@ -20,6 +20,9 @@ from rtmsd.zoom.replies import Reply, Verdict, meaning
 LOOK_BACK_MS = 24 * 3600 * 1000
 """Meetings that began earlier and did not end, as far as we heard, are over."""
 
+EARLY_MS = 3600 * 1000
+"""People open an expected meeting so much before its time, at most."""
+
 HOSTS_ASKED = 100
 """So many hosts are asked about at most, the latest first: each costs a call."""
 
@@ -106,7 +109,11 @@ class Look:
                 await self._starter.found(row)
 
     async def _overdue(self, one: Occurrence) -> None:
-        told = [meeting for meeting in self._starter.meetings.values() if meeting.row.number == one.meeting]
+        told = [
+            meeting
+            for meeting in self._starter.meetings.values()
+            if meeting.row.number == one.meeting and meeting.row.begun_ms >= one.begins_ms - EARLY_MS
+        ]
         if told:  # its own machine says what is the matter, if anything is
             return
         means = self._starter.means

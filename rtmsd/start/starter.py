@@ -13,6 +13,7 @@ import structlog
 from rtmsd.config import AppConfig
 from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
+from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.lifecycle import Lifecycle
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.attempts import Action, Ask, Means, StartMachine, State, Tell, WakeAt, Worked
@@ -107,7 +108,7 @@ class Starter:
             return meeting.sentence
         self._do(meeting, meeting.machine.happened(life, self._now()))
         self._forget_oldest()
-        return meeting.sentence or "Noted."
+        return f"{_SAID.get(life.happening, _who(life))} {meeting.sentence}".strip()
 
     async def found(self, row: MeetingRow, *, had_stream: bool = False) -> None:
         """Zoom's API says that a meeting goes on."""
@@ -146,16 +147,27 @@ class Starter:
         if meeting.machine is not None:
             self._do(meeting, meeting.machine.stream_started(stream_id, self._now()))
 
+    def stream_refused(self, uuid: str, sentence: str) -> None:
+        """`rtms_started` came, and the rules do not take the stream."""
+        meeting = self.meetings.get(uuid)
+        if meeting is not None and meeting.machine is not None:
+            self._do(meeting, meeting.machine.left_alone(sentence, self._now()))
+
     def stream_stopped(
         self, uuid: str, stream_id: str, reason: int | None, operator_id: str, *, broke: bool = False
     ) -> None:
         """A stream of a meeting is over, by Zoom's word or because it `broke`; told twice it counts once."""
         meeting = self.meetings.get(uuid)
-        if meeting is not None and meeting.machine is not None:
+        if meeting is None:
+            return
+        if meeting.machine is not None:
             self._do(
                 meeting,
                 meeting.machine.stream_stopped(stream_id, reason, operator_id, self._now(), broke=broke),
             )
+        if reason == StopReason.MEETING_ENDED:  # the meeting's own end may never be told
+            meeting.over = True
+            self._forget_oldest()
 
     def facts(self, uuid: str, facts: Facts) -> Facts:
         """Add what is known of a meeting to what an event told of a stream in it; empty fields stay unknown."""
@@ -381,6 +393,30 @@ class Starter:
 
     def _now(self) -> float:
         return self._clock.monotonic()
+
+
+_SAID = {"started": "The meeting started.", "ended": "The meeting ended."}
+
+
+def _who(life: Lifecycle) -> str:
+    """Say who came, went or waits, without a name."""
+    who = (
+        "The host"
+        if life.user_id and life.user_id == life.host_id
+        else "A user"
+        if life.user_id
+        else "A guest"
+    )
+    does = {
+        "joined": "joined.",
+        "left": "left.",
+        "jbh_joined": "joined before the host.",
+        "waits": "waits.",
+        "waits_no_more": "waits no more.",
+        "admitted": "was admitted.",
+        "role": f"became {life.role or 'something else'}.",
+    }
+    return f"{who} {does[life.happening]}" if life.happening in does else ""
 
 
 def read_meeting(app: str, document: dict[str, Any], now_ms: int) -> MeetingRow | None:

@@ -32,7 +32,9 @@ PARTS_OF_THE_STORY = (
     "Request 1 to start the app, for the user ann-the-host: HTTP 204",
     "no stream came within 15 s",
     "The host is not in the meeting",
-    "Zoom is asked to start the app (somebody joined)",
+    "Zoom is asked to start the app (the host joined)",
+    "The host joined.",
+    "A guest joined before the host.",
     "The stream has started",
 )
 
@@ -568,3 +570,18 @@ def test_a_clock_that_is_ten_minutes_off(tmp_path: Path) -> None:
         held.end()
 
     assert play(story, tmp_path, clock_off_secs=600.0) == []
+
+
+def test_a_refused_stream_is_not_called_missing(tmp_path: Path) -> None:
+    """The deputy's stream is left alone by a rule; the meeting is not told as never started beside it."""
+    config = MANUAL.replace('"manual"', '"auto"', 1) + "[apps.only]\noriginal_host = true\n"
+
+    async def story(scene: Scene) -> None:
+        held = scene.plan(zoom_users={ANN: HOST, BO: DEPUTY}, alternative_hosts=[DEPUTY])
+        held.join(BO)
+        await scene.wait(200)
+        assert scene.sentences(held, "never_started") == []
+        held.end()
+        await held.settled()
+
+    assert play(story, tmp_path, config=config, apps=[OF_THE_DEPUTY]) == []

@@ -15,7 +15,7 @@ SLOW_DOWN = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please r
 INTERNAL = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>We encountered an error.</Message></Error>"
 
 Fault = Callable[[web.Request], str | None]
-"""Names what happens to a request: "drop", "drop after", "500", "503", "delay", or None."""
+"""Names what happens to a request: "drop", "drop after", "500", "503", "delay", "flip" (a bit of its body), or None."""
 
 _HOP = {
     "transfer-encoding",
@@ -55,24 +55,27 @@ class FaultyProxy:
             )
         if fault == "delay":
             await asyncio.sleep(self.delay_secs)
-        answer = await self._pass_on(request)
+        answer = await self._pass_on(request, flip=fault == "flip")
         return self._drop(request) if fault == "drop after" else answer
 
-    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, *, flip: bool) -> web.StreamResponse:
         url = URL(f"http://127.0.0.1:{self.upstream}{request.raw_path}", encoded=True)
         headers = {
             name: value for name, value in request.headers.items() if name.lower() not in ("connection",)
         }
-        body = io.BytesIO(await request.read())
+        data = bytearray(await request.read())
+        if flip and data:
+            data[len(data) // 2] ^= 1
+        body = io.BytesIO(data)
         try:
             async with self._session.request(
                 request.method, url, headers=headers, data=body, allow_redirects=False
             ) as answer:
-                data = await answer.read()
+                came = await answer.read()
                 kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
                 if request.method == "HEAD":
                     kept["Content-Length"] = answer.headers.get("Content-Length", "0")
-                return web.Response(status=answer.status, headers=kept, body=data)
+                return web.Response(status=answer.status, headers=kept, body=came)
         except (ClientError, OSError):
             return self._drop(request)
 

@@ -73,6 +73,10 @@ def meeting(*, app: str = "notes", until: int | None = None) -> MeetingRow:
     return MeetingRow(app, UUID, NUMBER, HOST, "AAAAAABBBB", "Weekly sync", T, ended_ms)
 
 
+def _unexpected(error: Exception) -> None:
+    raise AssertionError("a note could not be written") from error
+
+
 class At(Clock):
     """A clock that stands, in seconds after T."""
 
@@ -87,7 +91,7 @@ async def journal(
     async with Journal.open(path, At(0)) as written:
         for row in rows:
             if isinstance(row, NoteRow):
-                await written.note(row)
+                written.note(row, _unexpected)
             elif isinstance(row, MeetingRow):
                 await written.meeting_seen(row)
                 if row.ended_ms is not None:

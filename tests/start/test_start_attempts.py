@@ -122,10 +122,10 @@ def test_a_guest_first_and_the_host_forty_seconds_later() -> None:
     meeting.happens("joined", HOST)
     assert meeting.requests == before + 1
     at, asked = meeting.asked[-1]
-    assert (at, asked.trigger, asked.participant_user_id) == (40.0, "joined", HOST)
+    assert (at, asked.trigger, asked.participant_user_id) == (40.0, "host_joined", HOST)
     meeting.later(1.0)
     meeting.stream()
-    assert meeting.worked == ["joined"]
+    assert meeting.worked == ["host_joined"]
 
 
 def test_a_guest_first_and_the_host_never() -> None:
@@ -341,7 +341,7 @@ def test_the_host_who_comes_while_zoom_answers_is_asked_for_at_once() -> None:
     meeting.do(meeting.machine.replied(1, TAKEN, meeting.now))
     assert [(at, ask.participant_user_id, ask.trigger) for at, ask in meeting.asked] == [
         (0.0, HOST, "started"),
-        (1.0, HOST, "joined"),
+        (1.0, HOST, "host_joined"),
     ]
 
 
@@ -472,7 +472,7 @@ def test_guests_who_come_while_zoom_wants_to_be_left_alone_change_nothing() -> N
         meeting.happens("joined")
     meeting.happens("joined", HOST)
     meeting.later(60)
-    assert [(at, ask.trigger) for at, ask in meeting.asked] == [(0.0, "started"), (60.0, "joined")]
+    assert [(at, ask.trigger) for at, ask in meeting.asked] == [(0.0, "started"), (60.0, "host_joined")]
 
 
 def test_guests_do_not_use_up_the_requests() -> None:
@@ -546,3 +546,13 @@ def test_the_host_who_comes_while_it_is_asked_for_another() -> None:
     assert meeting.requests == 2
     meeting.later(0.1)
     assert [ask.participant_user_id for _, ask in meeting.asked] == [HOST, INVITEE, HOST]
+
+
+def test_a_stream_that_the_rules_refuse_is_not_missing() -> None:
+    """Where Zoom starts the app, a stream that came and was not taken is no meeting that never started."""
+    meeting = Meeting(auto=True)
+    meeting.happens("started")
+    meeting.do(meeting.machine.left_alone("Not the host's.", meeting.now))
+    meeting.later(1000)
+    assert not any(one.never_started for one in meeting.told)
+    assert (meeting.machine.state, meeting.machine.sentence) == (State.GIVEN_UP, "Not the host's.")
