@@ -201,7 +201,8 @@ class Coordinator:
         log = self._log.warning if decision.problem else self._log.info
         log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
         if decision.rule:
-            self._starters[app.name].stream_refused(event.uuid, decision.sentence)
+            row = _meeting_row(info, facts, event.event_ts or now_ms)
+            await self._starters[app.name].stream_refused(row, decision.sentence)
         if decision.rule and app.only.refused == "stop":
             return f"{decision.sentence} {await self._starters[app.name].stop(facts)}"
         return decision.sentence

@@ -147,10 +147,10 @@ class Starter:
         if meeting.machine is not None:
             self._do(meeting, meeting.machine.stream_started(stream_id, self._now()))
 
-    def stream_refused(self, uuid: str, sentence: str) -> None:
+    async def stream_refused(self, row: MeetingRow, sentence: str) -> None:
         """`rtms_started` came, and the rules do not take the stream."""
-        meeting = self.meetings.get(uuid)
-        if meeting is not None and meeting.machine is not None:
+        meeting = await self._meeting(row)
+        if meeting.machine is not None:
             self._do(meeting, meeting.machine.left_alone(sentence, self._now()))
 
     def stream_stopped(
