@@ -206,7 +206,7 @@ class Daemon:
             gap = isinstance(item, Gap)
             sentence = explain_gap(item) if isinstance(item, Gap) else explain_connection(item)
             if sentence and info.app in self._apps and out is not None:
-                out.starters[info.app].note_stream(
+                out.starters[info.app].story.note_stream(
                     info, "gap" if gap else "connection", sentence, problem=gap
                 )
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from rtmsd.frames import StreamInfo
-from rtmsd.start.attempts import State
-from rtmsd.start.starter import StartedMeeting, Starter
+from rtmsd.start.meetings import StartedMeeting
+from rtmsd.start.starter import Starter
+from rtmsd.start.values import State
 from rtmsd.web.status import EventSocketStatus, MeetingState, MeetingStatus, Starts
 from rtmsd.zoom.events import EventSocket
 

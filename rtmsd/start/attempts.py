@@ -7,10 +7,11 @@ silence is that nobody is in the meeting for whom the app may be started; so eve
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.lifecycle import Lifecycle
+from rtmsd.start.sentences import WHY, never_started
+from rtmsd.start.values import Action, Ask, Means, State, Tell, WakeAt, Worked
 from rtmsd.zoom.replies import Meaning, Verdict
 
 CONFIRM_SECS = 15.0
@@ -37,78 +38,6 @@ RESTART_SECS = (1.0, 5.0, 15.0, 30.0, 60.0)
 
 _FAULTS = frozenset(range(10, 18)) | {StopReason.AWAIT_RECONNECTION_TIMEOUT, StopReason.KEEP_ALIVE_TIMEOUT}
 """Stops after which the stream is started again while the meeting lives (§6.6); 18 would only be repeated."""
-
-
-class State(StrEnum):
-    """Where the start of one meeting stands."""
-
-    IDLE = "idle"
-    ARMED = "armed"
-    REQUESTED = "requested"
-    ACCEPTED = "accepted"
-    CONFIRMED = "confirmed"
-    REFUSED = "refused"
-    GIVEN_UP = "given_up"
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Ask Zoom to start the app: with the host's own token, or with the account's for `participant_user_id`.
-
-    Answer with `replied` and this `number`.
-    """
-
-    number: int
-    as_host: bool
-    participant_user_id: str
-    trigger: str
-
-
-@dataclass(frozen=True)
-class WakeAt:
-    """Call `woken` then (monotonic seconds), and not at the time of an earlier WakeAt; None: never."""
-
-    at: float | None
-
-
-@dataclass(frozen=True)
-class Tell:
-    """The state is new; the sentence says why, and what is awaited. `problem`: somebody should look at it.
-
-    `never_started`: the deadline has passed, and the state is what it was.
-    """
-
-    state: State
-    sentence: str
-    problem: bool = False
-    never_started: bool = False
-
-
-@dataclass(frozen=True)
-class Worked:
-    """The request of this trigger was followed by a stream: try it first next time."""
-
-    trigger: str
-
-
-Action = Ask | WakeAt | Tell | Worked
-
-
-@dataclass(frozen=True, kw_only=True)
-class Means:
-    """How an app is started. `auto`: by Zoom itself, so that it is only asked for what broke. `host_tokens`: hosts who
-    have authorised the app, so that nobody needs to be there (§4.3); `controller`: there is an app that asks in the name of
-    the account `account_id`. `operators`: for whom it may be started besides the host; None: for anybody.
-
-    `deadline_secs` after a meeting's start, without a stream, it counts as never started.
-    """
-
-    auto: bool = False
-    host_tokens: frozenset[str] = frozenset()
-    controller: bool = True
-    account_id: str = ""
-    operators: frozenset[str] | None = None
-    deadline_secs: float = 120.0
 
 
 @dataclass
@@ -415,7 +344,7 @@ class StartMachine:
         self._asked = Ask(self.requests, as_host, "" if as_host else self._for_whom(), trigger)
         self._host_was_asked_for = True
         self._out.append(self._asked)
-        self._tell(State.REQUESTED, f"Zoom is asked to start the app ({_WHY.get(trigger, trigger)}).")
+        self._tell(State.REQUESTED, f"Zoom is asked to start the app ({WHY.get(trigger, trigger)}).")
 
     def _fell_silent(self, now: float) -> None:
         self._accepted = None
@@ -467,48 +396,3 @@ class StartMachine:
         times = [at for at in (self._next, self._deadline) if at is not None]
         done, self._out = [*self._out, WakeAt(min(times, default=None))], []
         return done
-
-
-def never_started(means: Means, account_id: str, *, last: str = "", expected: bool = False) -> str:
-    """Say that a meeting has no stream by its deadline, and what is usually to blame (§9.1, 1, 4 and 28).
-
-    `account_id` is the meeting's; `last` what is known of the request for it; `expected`: Zoom told nothing of it at all.
-    """
-    secs = f"{means.deadline_secs:.0f} s"
-    if expected:
-        begin = f"Zoom has told nothing of this meeting, {secs} after it was expected to begin"
-    else:
-        begin = f"The meeting never started streaming: it has gone on for {secs} without a stream"
-    if account_id and means.account_id and account_id != means.account_id:
-        return f"{begin}. It belongs to another account ({account_id}): {_EXTERNAL}"
-    if means.auto or expected:
-        return f"{begin}. {_AUTO} If its host is of another account: {_EXTERNAL}"
-    return f"{begin}. {last}".rstrip()
-
-
-_EXTERNAL = (
-    "its host has to authorise the app by the app's authorisation URL (an app that is not published works in its own account "
-    "only), the host's account has to be verified and to share realtime meeting content with apps, and a free account may "
-    "silently never start."
-)
-
-_AUTO = (
-    'Look in Zoom\'s web portal, Settings, Zoom Apps: "Share realtime meeting content with apps" must be on, and this app on '
-    "among those that start automatically, for this host; the account that owns the app needs Developer Pack credits, and the "
-    "app the events RTMS started and stopped."
-)
-
-
-_WHY = {
-    "started": "the meeting started",
-    "found": "the meeting was going on",
-    "joined": "somebody joined",
-    "host_joined": "the host joined",
-    "admitted": "somebody was admitted",
-    "jbh_joined": "somebody joined before the host",
-    "role": "somebody became host",
-    "rejoined": "the user came back",
-    "timer": "nothing came of the last request",
-    "later": "the last request may now pass",
-    "restart": "the stream broke",
-}

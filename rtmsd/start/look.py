@@ -10,9 +10,10 @@ import structlog
 
 from rtmsd.protocol.codes import StopReason
 from rtmsd.runtime.clock import Clock
-from rtmsd.start.attempts import never_started
 from rtmsd.start.expected import Occurrence, next_begin, occurrences
-from rtmsd.start.starter import Calls, Starter, read_meeting
+from rtmsd.start.meetings import read_meeting
+from rtmsd.start.sentences import never_started
+from rtmsd.start.starter import Calls, Starter
 from rtmsd.state import Journal, MeetingRow, StreamRow
 from rtmsd.zoom.oauth import TokenError
 from rtmsd.zoom.replies import Reply, Verdict, meaning

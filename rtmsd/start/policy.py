@@ -91,8 +91,9 @@ def _without_urls(known: KnownStream | None) -> Decision:
 def _again(event: WebhookEvent, known: KnownStream, age_ms: int) -> Decision:
     """A repeat is a duplicate, or Zoom's way of saying that another server has taken over (protocol.md §7.1 #1)."""
     if set(event.server_urls) != set(known.server_urls):
-        # A late repeat of an earlier start must not undo a failover that came in between.
-        if age_ms > JOIN_WINDOW_MS and known.alive:
+        # A late repeat of an earlier start must not undo a failover that came in between; nor must it in an outage, when the
+        # stream is about to come back where it was.
+        if age_ms > JOIN_WINDOW_MS:
             return Ignore(
                 "The stream is being recorded; an old start names another server. Nothing to do.",
                 problem=False,

@@ -5,29 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
 from rtmsd.config import AppConfig
 from rtmsd.errors import JournalError
-from rtmsd.frames import StreamInfo
 from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.lifecycle import Lifecycle
 from rtmsd.runtime.clock import Clock
-from rtmsd.start.attempts import Action, Ask, Means, StartMachine, State, Tell, WakeAt, Worked
+from rtmsd.start.attempts import StartMachine
+from rtmsd.start.meetings import (
+    SAID,
+    StartedMeeting,
+    adds_nothing,
+    merged,
+    read_meeting,
+    row_of,
+    who,
+)
 from rtmsd.start.rules import Facts, refused_meeting
-from rtmsd.state import Journal, MeetingRow, NoteRow
+from rtmsd.start.story import StoryWriter
+from rtmsd.start.values import Action, Ask, Means, State, Tell, WakeAt, Worked
+from rtmsd.state import Journal, MeetingRow
 from rtmsd.zoom.meetings import Action as AppAction
 from rtmsd.zoom.oauth import TokenError
 from rtmsd.zoom.replies import Meaning, Reply, Verdict, meaning
 
 LOOK_UP_SECS = 5.0
 """An announced stream waits for the answer, and Zoom for us: a minute in all."""
-
-NOTES_OF_A_STREAM = 100
-"""A connection that breaks every second for hours need not be told each time."""
 
 MEETINGS_KEPT = 200
 """Meetings that are over and can still be looked at; all are in the journal."""
@@ -47,25 +53,6 @@ class Calls(Protocol):
     def may_ask(self, user_id: str) -> bool: ...
 
 
-@dataclass
-class StartedMeeting:
-    """A meeting and where its start stands, for the status page."""
-
-    row: MeetingRow
-    machine: StartMachine | None  # None: the rules do not take this meeting
-    state: State = State.IDLE
-    sentence: str = ""
-    problem: bool = False
-    over: bool = False
-    changed_ms: int = 0
-    trouble: str = ""  # the last problem, and when it was there; `troubled` until a stream starts
-    trouble_ms: int | None = None
-    troubled: bool = False
-    never_started: bool = False  # the deadline has passed, and no stream has started since
-    asked_at: float = field(default=0.0, repr=False)
-    wake: asyncio.TimerHandle | None = field(default=None, repr=False)
-
-
 class Starter:
     """All meetings of one app. `schedule` runs a coroutine as a supervised task of the daemon.
 
@@ -83,7 +70,7 @@ class Starter:
     ) -> None:
         self.app = app
         self.meetings: dict[str, StartedMeeting] = {}  # by UUID, the newest last
-        self._noted: Counter[str] = Counter()
+        self.story = StoryWriter(app.name, journal, clock)
         self._calls = calls
         self._journal = journal
         self._clock = clock
@@ -100,7 +87,7 @@ class Starter:
 
     async def happened(self, life: Lifecycle) -> str:
         """Zoom told of a meeting's life; returns what was done, in a sentence."""
-        meeting = await self._meeting(_row(self.app.name, life, self._clock.wall_ms()))
+        meeting = await self._meeting(row_of(self.app.name, life, self._clock.wall_ms()))
         if life.happening == "ended":
             await self._journal.meeting_ended(self.app.name, life.meeting_uuid, life.at_ms)
             meeting.over = True
@@ -108,7 +95,7 @@ class Starter:
             return meeting.sentence
         self._do(meeting, meeting.machine.happened(life, self._now()))
         self._forget_oldest()
-        return f"{_SAID.get(life.happening, _who(life))} {meeting.sentence}".strip()
+        return f"{SAID.get(life.happening, who(life))} {meeting.sentence}".strip()
 
     async def found(self, row: MeetingRow, *, had_stream: bool = False) -> None:
         """Zoom's API says that a meeting goes on."""
@@ -133,7 +120,7 @@ class Starter:
         missing = StartedMeeting(row, None, State.IDLE, sentence, True, True, now_ms)
         self._in_trouble(missing, Tell(State.IDLE, sentence, problem=True, never_started=True))
         self.missing.append(missing)
-        self.note(row, "never_started", sentence, problem=True)
+        self.story.note(row, "never_started", sentence, problem=True)
 
     async def noticed(self, uuid: str, event: str, sentence: str) -> None:
         """Zoom told of a start that failed or was limited."""
@@ -223,47 +210,15 @@ class Starter:
             return "Zoom was asked to stop it."
         return f"It could not be stopped: {meaning(reply).sentence}"
 
-    def note(self, row: MeetingRow, kind: str, sentence: str, *, problem: bool = False) -> None:
-        """Add a sentence to a meeting's story. A journal that cannot be written does not cost the meeting."""
-        note = NoteRow(
-            app=self.app.name,
-            meeting_uuid=row.uuid,
-            meeting_id=row.number,
-            at_ms=self._clock.wall_ms(),
-            kind=kind,
-            sentence=sentence,
-            problem=problem,
-        )
-        self._journal.note(note, self._not_noted)
-
-    def note_stream(self, info: StreamInfo, kind: str, sentence: str, *, problem: bool = False) -> None:
-        """The same about a stream; of one stream so many sentences at most."""
-        self._noted[info.stream_id] += 1
-        if self._noted[info.stream_id] <= NOTES_OF_A_STREAM:
-            note = NoteRow(
-                app=self.app.name,
-                meeting_uuid=info.meeting_uuid,
-                meeting_id=info.meeting_id,
-                stream_id=info.stream_id,
-                at_ms=self._clock.wall_ms(),
-                kind=kind,
-                sentence=sentence,
-                problem=problem,
-            )
-            self._journal.note(note, self._not_noted)
-
-    def _not_noted(self, error: JournalError) -> None:
-        self._log.error("a meeting's story could not be written", error=str(error))
-
     # Inside
 
     async def _meeting(self, row: MeetingRow) -> StartedMeeting:
         known = self.meetings.get(row.uuid)
-        if known is not None and not known.over and _adds_nothing(row, known.row):
+        if known is not None and not known.over and adds_nothing(row, known.row):
             return known
         await self._journal.meeting_seen(row)
         if known is not None:
-            known.row = _merged(known.row, row)
+            known.row = merged(known.row, row)
             if known.machine is None:
                 self._judge(known)
             return known
@@ -286,7 +241,7 @@ class Starter:
                 sentence = refusal.sentence.replace("The stream", "The meeting", 1)
                 self._log.info("meeting not taken", meeting_id=row.number, rule=refusal.rule, why=sentence)
                 meeting.sentence = sentence
-                self.note(row, "rule", sentence)
+                self.story.note(row, "rule", sentence)
             meeting.machine = None
         elif meeting.machine is None:
             meeting.machine, meeting.sentence = StartMachine(self.means), ""
@@ -329,7 +284,7 @@ class Starter:
         if reply.tracking_id:
             answer += f", tracking id {reply.tracking_id}"
         sentence = f"Request {ask.number} to start the app, {who}: {answer}. {meant.sentence}"
-        self.note(row, "answered", sentence, problem=meant.verdict is not Verdict.ACCEPTED)
+        self.story.note(row, "answered", sentence, problem=meant.verdict is not Verdict.ACCEPTED)
         if machine is meeting.machine:
             self._do(
                 meeting, machine.replied(ask.number, meant, self._now(), wait_secs=reply.retry_after_secs)
@@ -351,7 +306,7 @@ class Starter:
         log = self._log.warning if told.problem else self._log.info
         log(f"start {told.state}", meeting_id=meeting.row.number, meeting=meeting.row.uuid, why=told.sentence)
         kind = "never_started" if told.never_started else str(told.state)
-        self.note(meeting.row, kind, told.sentence, problem=told.problem)
+        self.story.note(meeting.row, kind, told.sentence, problem=told.problem)
 
     def _in_trouble(self, meeting: StartedMeeting, told: Tell) -> None:
         """Keep the sentence that says most: of a meeting that never started, why that is, unless Zoom says it is refused."""
@@ -393,78 +348,6 @@ class Starter:
 
     def _now(self) -> float:
         return self._clock.monotonic()
-
-
-_SAID = {"started": "The meeting started.", "ended": "The meeting ended."}
-
-
-def _who(life: Lifecycle) -> str:
-    """Say who came, went or waits, without a name."""
-    who = (
-        "The host"
-        if life.user_id and life.user_id == life.host_id
-        else "A user"
-        if life.user_id
-        else "A guest"
-    )
-    does = {
-        "joined": "joined.",
-        "left": "left.",
-        "jbh_joined": "joined before the host.",
-        "waits": "waits.",
-        "waits_no_more": "waits no more.",
-        "admitted": "was admitted.",
-        "role": f"became {life.role or 'something else'}.",
-    }
-    return f"{who} {does[life.happening]}" if life.happening in does else ""
-
-
-def read_meeting(app: str, document: dict[str, Any], now_ms: int) -> MeetingRow | None:
-    """Read a meeting as Zoom's API describes it; None when it names none."""
-    uuid, number = document.get("uuid"), document.get("id")
-    if not isinstance(uuid, str) or not uuid or not isinstance(number, int | str):
-        return None
-    host_id, topic = document.get("host_id"), document.get("topic")
-    return MeetingRow(
-        app,
-        uuid,
-        number=str(number),
-        host_id=host_id if isinstance(host_id, str) else "",
-        topic=topic if isinstance(topic, str) else "",
-        begun_ms=now_ms,
-    )
-
-
-def _row(app: str, life: Lifecycle, now_ms: int) -> MeetingRow:
-    return MeetingRow(
-        app,
-        life.meeting_uuid,
-        number=life.meeting_id,
-        host_id=life.host_id,
-        account_id=life.account_id,
-        topic=life.topic,
-        begun_ms=life.at_ms or now_ms,
-    )
-
-
-def _adds_nothing(new: MeetingRow, old: MeetingRow) -> bool:
-    return all(
-        getattr(new, name) in ("", getattr(old, name))
-        for name in ("number", "host_id", "account_id", "topic")
-    )
-
-
-def _merged(old: MeetingRow, new: MeetingRow) -> MeetingRow:
-    return MeetingRow(
-        old.app,
-        old.uuid,
-        number=new.number or old.number,
-        host_id=new.host_id or old.host_id,
-        account_id=new.account_id or old.account_id,
-        topic=new.topic or old.topic,
-        begun_ms=old.begun_ms,
-        ended_ms=old.ended_ms,
-    )
 
 
 def _means(app: AppConfig) -> Means:

@@ -10,19 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtmsd.protocol.lifecycle import Happening, Lifecycle
-from rtmsd.start.attempts import (
-    CONFIRM_SECS,
-    MOST_REQUESTS,
-    MOST_RESTARTS,
-    Action,
-    Ask,
-    Means,
-    StartMachine,
-    State,
-    Tell,
-    WakeAt,
-    Worked,
-)
+from rtmsd.start.attempts import CONFIRM_SECS, MOST_REQUESTS, MOST_RESTARTS, StartMachine
+from rtmsd.start.values import Action, Ask, Means, State, Tell, WakeAt, Worked
 from rtmsd.zoom.replies import Meaning, Reply, meaning
 
 HOST, GUEST, INVITEE = "30R7kT7bTIKSNUFEuH_Qlg", "", "invitee"

@@ -103,11 +103,13 @@ def test_a_known_stream() -> None:
     assert not ended.problem
 
 
-def test_a_known_stream_and_an_old_start() -> None:
-    """Age does not matter for a known stream, but an old start of another server does not undo a failover."""
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_known_stream_and_an_old_start(alive: bool) -> None:
+    """Age does not matter for a known stream, but an old start of another server does not undo a failover, not even in
+    an outage."""
     old = NOW - 300_000
     assert decided(event(event_ts=old), known(alive=False)) == Join((URL,))
-    late = decided(event(event_ts=old, server_urls=OTHER), known(alive=True))
+    late = decided(event(event_ts=old, server_urls=OTHER), known(alive=alive))
     assert isinstance(late, Ignore)
     assert not late.problem
 

@@ -1,0 +1,58 @@
+"""Writes the story of an app's meetings into the journal, a sentence at a time, for `rtmsd why`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import structlog
+
+from rtmsd.errors import JournalError
+from rtmsd.frames import StreamInfo
+from rtmsd.runtime.clock import Clock
+from rtmsd.state import Journal, MeetingRow, NoteRow
+
+NOTES_OF_A_STREAM = 100
+"""A connection that breaks every second for hours need not be told each time."""
+
+
+class StoryWriter:
+    """Writes for one app. Returns at once: sentences are written in their turn, also when the daemon stops."""
+
+    def __init__(self, app: str, journal: Journal, clock: Clock) -> None:
+        self._app = app
+        self._journal = journal
+        self._clock = clock
+        self._noted: Counter[str] = Counter()
+        self._log = structlog.get_logger("rtmsd.start").bind(app=app)
+
+    def note(self, row: MeetingRow, kind: str, sentence: str, *, problem: bool = False) -> None:
+        """Add a sentence to a meeting's story. A journal that cannot be written does not cost the meeting."""
+        note = NoteRow(
+            app=self._app,
+            meeting_uuid=row.uuid,
+            meeting_id=row.number,
+            at_ms=self._clock.wall_ms(),
+            kind=kind,
+            sentence=sentence,
+            problem=problem,
+        )
+        self._journal.note(note, self._not_noted)
+
+    def note_stream(self, info: StreamInfo, kind: str, sentence: str, *, problem: bool = False) -> None:
+        """The same about a stream; of one stream so many sentences at most."""
+        self._noted[info.stream_id] += 1
+        if self._noted[info.stream_id] <= NOTES_OF_A_STREAM:
+            note = NoteRow(
+                app=self._app,
+                meeting_uuid=info.meeting_uuid,
+                meeting_id=info.meeting_id,
+                stream_id=info.stream_id,
+                at_ms=self._clock.wall_ms(),
+                kind=kind,
+                sentence=sentence,
+                problem=problem,
+            )
+            self._journal.note(note, self._not_noted)
+
+    def _not_noted(self, error: JournalError) -> None:
+        self._log.error("a meeting's story could not be written", error=str(error))

@@ -1,0 +1,78 @@
+"""What the start of a meeting is made of: its states, what is done for it, and by which means. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where the start of one meeting stands."""
+
+    IDLE = "idle"
+    ARMED = "armed"
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask Zoom to start the app: with the host's own token, or with the account's for `participant_user_id`.
+
+    Answer with `replied` and this `number`.
+    """
+
+    number: int
+    as_host: bool
+    participant_user_id: str
+    trigger: str
+
+
+@dataclass(frozen=True)
+class WakeAt:
+    """Call `woken` then (monotonic seconds), and not at the time of an earlier WakeAt; None: never."""
+
+    at: float | None
+
+
+@dataclass(frozen=True)
+class Tell:
+    """The state is new; the sentence says why, and what is awaited. `problem`: somebody should look at it.
+
+    `never_started`: the deadline has passed, and the state is what it was.
+    """
+
+    state: State
+    sentence: str
+    problem: bool = False
+    never_started: bool = False
+
+
+@dataclass(frozen=True)
+class Worked:
+    """The request of this trigger was followed by a stream: try it first next time."""
+
+    trigger: str
+
+
+Action = Ask | WakeAt | Tell | Worked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """How an app is started. `auto`: by Zoom itself, so that it is only asked for what broke. `host_tokens`: hosts who
+    have authorised the app, so that nobody needs to be there (§4.3); `controller`: there is an app that asks in the name of
+    the account `account_id`. `operators`: for whom it may be started besides the host; None: for anybody.
+
+    `deadline_secs` after a meeting's start, without a stream, it counts as never started.
+    """
+
+    auto: bool = False
+    host_tokens: frozenset[str] = frozenset()
+    controller: bool = True
+    account_id: str = ""
+    operators: frozenset[str] | None = None
+    deadline_secs: float = 120.0
