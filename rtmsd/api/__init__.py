@@ -1,6 +1,7 @@
 """All that a plugin may import: `rtmsd.api`, `rtmsd.api.recording`, and in its tests `rtmsd.api.testing`."""
 
 from rtmsd.api.hookspecs import hookimpl
+from rtmsd.api.secrets import Secret
 from rtmsd.api.sinks import Sink, SinkContext, SinkType, SinkWriter
 from rtmsd.errors import SinkError, SinkReject, SinkRetry
 from rtmsd.frames import (
@@ -30,6 +31,7 @@ __all__ = [
     "Item",
     "MediaKind",
     "PictureFormat",
+    "Secret",
     "ShareFrame",
     "Sink",
     "SinkContext",

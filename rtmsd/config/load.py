@@ -94,7 +94,17 @@ def _webhook(table: Table) -> WebhookConfig:
         table.problem(
             "path", f'expected a path such as "/webhook", without a slash at its end, got "{webhook.path}"'
         )
+    if webhook is not BAD and webhook.public_url is not None and not _is_public_url(webhook.public_url):
+        table.problem(
+            "public_url",
+            'expected the https:// URL that Zoom calls, such as "https://your.name/webhook", without the app\'s name, a slash '
+            "at its end, a question mark or a password",
+        )
     return webhook
+
+
+def _is_public_url(text: str) -> bool:
+    return _is_safe_url(text) and not text.endswith("/") and not set(text) & set("?#@ ")
 
 
 def _admin(table: Table) -> AdminConfig:

@@ -15,10 +15,11 @@ from rtmsd.config.secrets import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookConfig:
-    """Where Zoom's webhooks come in."""
+    """Where Zoom's webhooks come in. `public_url`: what Zoom calls for `path`; only the doctor asks it."""
 
     listen: Listen | UnixListen | SystemdListen
     path: str = "/webhook"
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

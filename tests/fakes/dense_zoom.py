@@ -68,9 +68,7 @@ class DenseZoom:
         while True:
             while self._next_ms <= Clock().wall_ms():
                 content = {"user_id": 7, "user_name": "Ann", "timestamp": self._next_ms, "data": _DATA}
-                peer.writer.write(
-                    frame(BINARY, json.dumps({"msg_type": 14, "content": content}).encode())
-                )
+                peer.writer.write(frame(BINARY, json.dumps({"msg_type": 14, "content": content}).encode()))
                 self.sent.append(self._next_ms)
                 self._next_ms += PACKET_MS
             await asyncio.sleep(PACKET_MS / 1000)
@@ -100,7 +98,7 @@ class Listener:
             client_secret="secret",
             request=MediaRequest(kinds=frozenset({MediaKind.AUDIO}), send_rate_ms=20),
             allowed_hosts=["127.0.0.1"],
-            backoff=lambda: itertools.repeat(0.3),
+            backoff=lambda: itertools.repeat(1.0),
             wall_offset=clock.wall() - clock.monotonic(),
         )
         self.driver = StreamDriver(

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rtmsd.api import (
     AudioFormat,
     AudioFrame,
     ChatFrame,
     MediaKind,
+    Secret,
     SinkContext,
     SinkError,
     SinkReject,
@@ -24,8 +27,9 @@ from rtmsd.api import (
     StreamInfo,
     TranscriptFrame,
 )
-from rtmsd.api.recording import Recording, recording_directory, verify
+from rtmsd.api.recording import FilePlan, Layout, Recording, recording_directory, verify
 from rtmsd_file import FileOptions, rtmsd_sink_types
+from rtmsd_file.writer import Segment
 
 ZERO = 1_795_000_000_000
 FORM = AudioFormat("L16", 16_000, 1, True)
@@ -67,6 +71,11 @@ def test_type():
         {"media": []},
         {"media": ["audio", "vidoe"]},
         {"layout": "{meeting}"},
+        {"minutes_per_file": -1},
+        {"minutes_per_file": 1441},
+        {"audio_format": "mp3"},
+        {"retention_days": -1},
+        {"fsync": "never"},
         {"layout": "../{stream}"},
     ],
 )
@@ -156,15 +165,15 @@ async def test_a_full_disk_asks_for_the_batch_again(tmp_path):
     assert report.manifest.tracks[0].present_secs == 2
 
 
-@pytest.mark.parametrize(("flush_secs", "flushes"), [(60, 0), (1e-9, 3)])
-async def test_flushes_by_time(tmp_path, flush_secs, flushes):
-    """The ledger grows by a line with each batch that comes flush_secs after the last flush, and with no other."""
+@pytest.mark.parametrize(("flush_secs", "lines"), [(60, 1), (1e-9, 4)])
+async def test_flushes_by_time(tmp_path, flush_secs, lines):
+    """The ledger has a first line, and one for each batch that comes flush_secs after the last flush, and no other."""
     sink = build(tmp_path, flush_secs=flush_secs)
     ledger = recording_directory(tmp_path, STREAM) / "ledger.jsonl.part"
     async with sink.open(STREAM, 0) as writer:
         for start in (0, 1000, 2000):
             await writer.write(frames(start, start + 1000))
-        assert ledger.read_bytes().count(b"\n") == flushes
+        assert ledger.read_bytes().count(b"\n") == lines
 
 
 async def test_a_cancelled_call_does_not_overlap_the_next(tmp_path, monkeypatch):
@@ -260,3 +269,60 @@ async def test_silence_does_not_keep_what_was_said_from_the_disk(tmp_path):
             async with asyncio.timeout(5):
                 while not path.exists() or int.from_bytes(path.read_bytes()[40:44], "little") != 32_000:
                     await asyncio.sleep(0.02)
+
+
+async def test_the_options_reach_the_recording(tmp_path):
+    """Files of a minute in FLAC, durable and signed, are what the options ask for; `on_sealed` hears of each whole file."""
+    key = Ed25519PrivateKey.generate()
+    secret = Secret(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+    chosen = FileOptions(
+        directory=str(tmp_path),
+        audio_format="flac",
+        minutes_per_file=1,
+        fsync="flush",
+        flush_secs=1e-9,
+        signing_key=secret,
+    )
+    (kind,) = rtmsd_sink_types()
+    sink = kind.build(chosen, SinkContext(name="disk", version="0.1.0", state_dir=Path("unused")))
+    last = msgspec.structs.replace(END, timestamp_ms=ZERO + 190_000)
+    async with sink.open(STREAM, 0) as writer:
+        for start in (0, 186_000, 187_000, 188_000):
+            await writer.write(frames(start, start + 1000))
+        await writer.write([last])
+    report = verify(
+        recording_directory(tmp_path, STREAM), public_key=key.public_key().public_bytes_raw().hex()
+    )
+    assert report.problems == []
+    assert [part.file for part in report.manifest.tracks[0].parts] == [
+        "audio/user=1.0001.flac",
+        "audio/user=1.0004.flac",
+    ]
+    assert "***" in repr(chosen)
+
+
+async def test_whole_files_are_told(tmp_path):
+    """A writer tells of the files that are complete while the meeting runs, and after a restart of all of them again."""
+    told = []
+    for segment, starts in enumerate(((0, 186_000, 187_000, 188_000), (300_000,))):
+        writer = Segment(
+            tmp_path,
+            Layout("{stream}"),
+            STREAM,
+            context=SinkContext(name="disk", version="0", state_dir=Path("unused")),
+            flush_secs=1e-9,
+            plan=FilePlan("wav", 1),
+            on_sealed=lambda directory, files: told.append((directory, sorted(files))),
+        )
+        async with writer:
+            for start in starts:
+                await writer.write(frames(start, start + 1000))
+        names = ["audio/mixed.0001.wav", "audio/user=1.0001.wav"]
+        assert told == [(tmp_path / "st%2F1", names)] * (segment + 1)
+
+
+def test_a_signing_key_that_is_none():
+    """A key that cannot sign is refused when the configuration is read, and not shown."""
+    with pytest.raises(ValueError, match="signing_key: a signing key must be") as caught:
+        FileOptions(directory="/x", signing_key=Secret("hush"))
+    assert "hush" not in str(caught.value)
