@@ -18,15 +18,26 @@ import uvloop
 from rtmsd import __version__
 from rtmsd.app import Daemon, run_until_signal
 from rtmsd.config import Config, find_plugin_dir, load_config
+from rtmsd.config.document import read_document
 from rtmsd.demo import run_demo
+from rtmsd.demo_manual import run_manual_demo
+from rtmsd.diagnosis.doctor import examine
+from rtmsd.diagnosis.explain import everything
 from rtmsd.diagnosis.explain import explain as explain_code
+from rtmsd.diagnosis.why import why as tell_why
 from rtmsd.errors import ConfigError, RtmsdError
 from rtmsd.plugins import Plugins, load_plugins
+from rtmsd.recording import Report, coverage_table, read_public_key, unfinished
+from rtmsd.recording import recover as recover_recording
 from rtmsd.recording import verify as verify_recording
+from rtmsd.recording.mux import mux as film
+from rtmsd.recording.parquet import write_parquet
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.log import set_up_logging
 from rtmsd.runtime.systemd import take_over
 from rtmsd.simulator import run_sim
+from rtmsd.state.past import read_journal
+from rtmsd.streams.transport import client_tls
 
 EX_CONFIG = 78
 """What sysexits.h calls a configuration error."""
@@ -69,24 +80,73 @@ def run(path: Path, log_json: bool, log_level: Any) -> None:
 
 
 @main.command()
-@click.argument("code")
-def explain(code: str) -> None:
-    """Say what a code of Zoom's means: 18 (all its meanings), stop:18, status:3, api:2310, sdk:960, 0x3c0, or a name."""
+@click.argument("code", required=False)
+@click.option("--list", "list_all", is_flag=True, help="List everything that can be explained, a line each.")
+def explain(code: str | None, list_all: bool) -> None:
+    """Say what CODE means: 18 (all its meanings), stop:18, status:3, api:2310, oauth:4711, sdk:960, 0x3c0, a name, or a symptom.
+
+    "symptom" tells all symptoms, for those who have no code.
+    """
+    if list_all or code is None:
+        for meaning in everything():
+            click.echo(f"{meaning.key:<30} {meaning.seen or meaning.explanation.name}")
+        return
     try:
         meanings = explain_code(code)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for meaning in meanings:
         one = meaning.explanation
-        click.echo(
-            f"{meaning.kind}:{one.number}  {one.name}\n  {one.cause}\n  {one.remedy}\n  ({one.source})"
-        )
+        seen = f"  {meaning.seen}\n" if meaning.seen else ""
+        click.echo(f"{meaning.key}  {one.name}\n{seen}  {one.cause}\n  {one.remedy}\n  ({one.source})")
     if not meanings:
         click.echo(
             f"{code} means nothing here: it is newer than this version of rtmsd, or no code of Zoom's.",
             err=True,
         )
         sys.exit(1)
+
+
+@main.command()
+@_config_option
+def doctor(path: Path) -> None:
+    """Walk the chain to Zoom and back, and name the first broken link with its remedy; exit 1 when there is one."""
+    config, _ = _load(path)
+    sys.exit(_run(_doctor(config)))
+
+
+async def _doctor(config: Config) -> int:
+    states = []
+    async for finding in examine(config, tls=client_tls(config.zoom.ca_file), clock=Clock()):
+        shown = "BROKEN" if finding.state == "broken" else finding.state
+        click.echo(f"{shown:<8} {finding.step:<12} {finding.sentence}")
+        states.append(finding.state)
+    return 1 if "broken" in states else 0
+
+
+@main.command()
+@click.argument("meeting")
+@_config_option
+def why(meeting: str, path: Path) -> None:
+    """Say what became of MEETING, a meeting's number, UUID or stream id, and why; exit 1 when nothing is known of it."""
+    try:
+        with read_journal(_state_dir(path)) as past:
+            told = tell_why(past, meeting, now_ms=Clock().wall_ms())
+    except ConfigError as error:
+        _fail(str(error), status=EX_CONFIG)
+    except RtmsdError as error:
+        _fail(str(error))
+    for line in told.lines:
+        click.echo(line)
+    sys.exit(0 if told.known else 1)
+
+
+def _state_dir(path: Path) -> Path:
+    """Read this key alone: the rest may need secrets that whoever asks does not have."""
+    value = read_document(path).get("state_dir")
+    if not isinstance(value, str) or not Path(value).is_absolute():
+        raise ConfigError([f'{path}: state_dir: expected an absolute path, such as "/var/lib/rtmsd"'])
+    return Path(value)
 
 
 @main.command()
@@ -102,17 +162,23 @@ def validate(path: Path) -> None:
 
 @main.command()
 @click.option(
+    "--manual",
+    is_flag=True,
+    help="Nothing starts by itself: rtmsd asks Zoom to start, and a guest comes first.",
+)
+@click.option(
     "--seconds",
-    type=click.FloatRange(5, 50),
-    default=25.0,
-    show_default=True,
-    help="How long the meeting is.",
+    type=float,
+    help="How long the meeting is: 5 to 50, default 25; with --manual 20 to 75, default 32.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where to keep the recording.")
 @click.option("--keep", is_flag=True, help="Keep the recording, also without --output.")
-def demo(seconds: float, output: Path | None, keep: bool) -> None:
+def demo(manual: bool, seconds: float | None, output: Path | None, keep: bool) -> None:
     """Play a spoken meeting through simulator and daemon, and verify its recording."""
-    sys.exit(_run(run_demo(seconds=seconds, output=output, keep=keep, out=sys.stdout)))
+    run, least, most, default = (run_manual_demo, 20, 75, 32.0) if manual else (run_demo, 5, 50, 25.0)
+    if seconds is not None and not least <= seconds <= most:
+        raise click.BadParameter(f"expected {least} to {most}, got {seconds:g}", param_hint="--seconds")
+    sys.exit(_run(run(seconds=seconds or default, output=output, keep=keep, out=sys.stdout)))
 
 
 @main.command()
@@ -132,6 +198,9 @@ def demo(seconds: float, output: Path | None, keep: bool) -> None:
 @click.option(
     "--truth", type=click.Path(path_type=Path), metavar="DIR", help="Where to write what was really said."
 )
+@click.option(
+    "--manual", is_flag=True, help="A guest comes first, then the host; streams start by REST only."
+)
 @click.option("--json", "json_lines", is_flag=True, help="Print JSON lines.")
 def sim(
     scenario: Path | None,
@@ -140,6 +209,7 @@ def sim(
     seconds: float | None,
     meetings: int,
     truth: Path | None,
+    manual: bool,
     json_lines: bool,
 ) -> None:
     """Play Zoom's side of a meeting: that of SCENARIO, or one that is built in."""
@@ -156,15 +226,30 @@ def sim(
             webhook=webhook,
             seconds=seconds,
             json_lines=json_lines,
+            manual=manual,
         )
     )
 
 
 @main.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-def verify(directory: Path) -> None:
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="The Ed25519 key (PEM) that must have signed it.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show how much there is of every speaker and medium.")
+def verify(directory: Path, public_key: Path | None, verbose: bool) -> None:
     """Check a recording; exit 1 when it is not whole."""
-    report = verify_recording(directory)
+    try:
+        report = verify_recording(
+            directory, public_key=read_public_key(public_key.read_bytes()) if public_key else ""
+        )
+    except RtmsdError as error:
+        _fail(f"{public_key}: {error}")
+    if verbose and report.manifest is not None:
+        click.echo(coverage_table(directory, report.manifest), nl=False)
     for problem in report.problems:
         click.echo(problem, err=True)
     if not report.ok:
@@ -172,6 +257,69 @@ def verify(directory: Path) -> None:
         click.echo(f"{directory}: NOT good ({number} problem{'s' * (number != 1)})", err=True)
         sys.exit(1)
     click.echo(f"{directory}: intact. {report.summary}")
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: STREAM.mp4, here.")
+@click.option("--media", type=click.Choice(["video", "share"]), help="Default: whichever has more pictures.")
+@click.option("--user", "user_id", type=int, metavar="ID", help="Whose pictures.")
+def mux(directory: Path, output: Path | None, media: str | None, user_id: int | None) -> None:
+    """Make an MP4 of a recording: a camera or a shared screen, with the mix of all sound."""
+    try:
+        out = output or Path(f"{directory.resolve().name.removeprefix('stream=')}.mp4")
+        made = film(directory, out, media=media or "", user_id=user_id)
+    except RtmsdError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    sound = "with the mix of all sound" if made.sound else "without sound, since the recording has no mix"
+    of = f"{made.picture.media} of user {made.picture.user_id}"
+    click.echo(f"{out}: {made.pictures} pictures, {of}, {sound}")
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path(),
+    help="Default: the current one.",
+)
+def parquet(directory: Path, output: Path) -> None:
+    """Write a recording's transcript as Parquet: segments.parquet and words.parquet."""
+    try:
+        segments, words = write_parquet(directory, output)
+    except RtmsdError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    click.echo(
+        f"{output}: segments.parquet with {segments} rows, words.parquet with {words} (times estimated)"
+    )
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def recover(directory: Path) -> None:
+    """Finish what a crash left unfinished at and below DIR; exit 1 when something cannot be.
+
+    The daemon does this itself, some minutes after its start. What it is writing is left alone. What it lost less than 60 s ago it
+    would go on with when it is started again: recover that first, and it is over.
+    """
+    failed = False
+    for place in list(unfinished(directory)):
+        done = recover_recording(place, version=__version__)
+        if done.problem:
+            failed = True
+            click.echo(f"{place}: NOT recovered: {done.problem}", err=True)
+        elif done.manifest is not None:
+            click.echo(f"{place}: recovered. {Report([], done.manifest).summary}")
+        else:
+            click.echo(f"{place}: {done.note}")
+    if failed:
+        sys.exit(1)
 
 
 @main.command()

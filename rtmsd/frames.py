@@ -174,7 +174,7 @@ class Event(msgspec.Struct, frozen=True):
 class Gap(msgspec.Struct, frozen=True, gc=False):
     """A span for which frames are missing. `media` None means every kind, `user_id` None every participant.
 
-    Causes: socket_down, lane_full, sink_failed, sink_rejected, daemon_restart, not_delivered.
+    Causes: socket_down, lane_full, disk_full, sink_failed, sink_rejected, daemon_restart, not_delivered.
     """
 
     cause: str

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
+from importlib.resources import files
 
+import jsonschema
 import pytest
 import pytest_asyncio
 import structlog
+
+from rtmsd.recording.manifest import Manifest
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +22,22 @@ def _plain_logs() -> None:
         processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.ReturnLoggerFactory(),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _manifests_fit_their_schema() -> Iterator[None]:
+    """Hold every manifest that any test writes against the schema that the package has."""
+    schema = json.loads(files("rtmsd.recording").joinpath("manifest.schema.json").read_text())
+    validator, encode = jsonschema.Draft202012Validator(schema), Manifest.encode
+
+    def checked(manifest: Manifest) -> bytes:
+        data = encode(manifest)
+        validator.validate(json.loads(data))
+        return data
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Manifest, "encode", checked)
+        yield
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="function")

@@ -14,7 +14,7 @@ import pytest
 
 from rtmsd.config import load_config
 from rtmsd.plugins import load_plugins
-from rtmsd.start.attempts import State
+from rtmsd.start.values import State
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

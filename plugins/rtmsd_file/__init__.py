@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rtmsd.api import MediaKind, SinkContext, SinkType, hookimpl
-from rtmsd.api.recording import DEFAULT_LAYOUT, Layout
+from rtmsd.api import MediaKind, Secret, SinkContext, SinkType, hookimpl
+from rtmsd.api.recording import DEFAULT_LAYOUT, FilePlan, Layout, RecordingError, Signer, flac_library
 from rtmsd_file.sink import FileSink
 
 
@@ -19,7 +19,10 @@ class FileOptions:
     `directory`: where the recordings go; missing ones are created for the owner only. `layout`: the directories below
     it, a template that rtmsd.api.recording.Layout explains. `media`: what is recorded; the app needs Zoom's scope for
     each. `chat`: record the chat too, as if `media` named it; it is personal. `flush_secs`: how much of a recording a
-    crash may cost at most.
+    crash may cost at most. `fsync`: whether a power failure may cost more, until the "close", or no more, since each
+    "flush" waits for the disk. `audio_format`: "wav", or "flac" for plain samples, which needs the library soundfile.
+    `minutes_per_file`: how much sound is in one file; 0: all of it. `signing_key`: a private Ed25519 key (PEM), which signs
+    SHA256SUMS of each recording. `retention_days`: how long complete recordings are kept; 0: for ever.
     """
 
     directory: str
@@ -27,6 +30,11 @@ class FileOptions:
     media: tuple[Literal["audio", "transcript", "chat", "video", "share"], ...] = ("audio", "transcript")
     chat: bool = False
     flush_secs: float = 1.0
+    fsync: Literal["close", "flush"] = "close"
+    audio_format: Literal["wav", "flac"] = "wav"
+    minutes_per_file: int = 0
+    retention_days: float = 0
+    signing_key: Secret | None = None
 
     def __post_init__(self) -> None:
         if not self.directory:
@@ -37,7 +45,30 @@ class FileOptions:
             raise ValueError("media must name at least one kind, such as audio, and is empty")
         if not 0 < self.flush_secs <= 60:
             raise ValueError(f"flush_secs must lie above 0 and at most at 60, and is {self.flush_secs}")
+        if not 0 <= self.retention_days <= 36_500:
+            raise ValueError(f"retention_days must lie between 0 and 36500, and is {self.retention_days}")
+        if not 0 <= self.minutes_per_file <= 1440:
+            raise ValueError(
+                f"minutes_per_file must lie between 1 and 1440, or be 0, and is {self.minutes_per_file}"
+            )
+        if self.audio_format == "flac":
+            _prove_flac()
+        self.signer()
         Layout(self.layout)
+
+    def signer(self) -> Signer | None:
+        """Read the key; raises ValueError when it is none."""
+        try:
+            return Signer(self.signing_key.reveal()) if self.signing_key is not None else None
+        except RecordingError as error:
+            raise ValueError(f"signing_key: {error}") from None
+
+
+def _prove_flac() -> None:
+    try:
+        flac_library()
+    except RecordingError as error:
+        raise ValueError(f'audio_format = "flac": {error}') from None
 
 
 def _wants(options: FileOptions) -> frozenset[MediaKind]:
@@ -51,6 +82,10 @@ def _build(options: FileOptions, context: SinkContext) -> FileSink:
         directory=Path(options.directory),
         layout=Layout(options.layout),
         flush_secs=options.flush_secs,
+        retention_days=options.retention_days,
+        durable=options.fsync == "flush",
+        signer=options.signer(),
+        plan=FilePlan(options.audio_format, options.minutes_per_file),
     )
 
 

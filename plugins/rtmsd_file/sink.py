@@ -3,37 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 from rtmsd.api import SinkContext, SinkError, StreamInfo
 from rtmsd.api.recording import (
+    FilePlan,
     Layout,
     RecordingError,
+    Signer,
     candidate_directories,
     make_directories,
     purge,
 )
+from rtmsd_file.caretaker import Caretaker
 from rtmsd_file.writer import Segment
+
+_LEFT_SECS = 300.0
+"""A writer that failed is followed by the next one long before."""
+
+_WHOLE = FilePlan()
 
 
 class FileSink:
-    """Keeps recordings below `directory`, where `layout` puts them."""
+    """Keeps recordings below `directory`, where `layout` puts them, and looks after them while it is entered.
 
-    def __init__(self, *, context: SinkContext, directory: Path, layout: Layout, flush_secs: float) -> None:
+    `retention_days`: how long they are kept, 0 for ever.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: SinkContext,
+        directory: Path,
+        layout: Layout,
+        flush_secs: float,
+        retention_days: float = 0,
+        durable: bool = False,
+        plan: FilePlan = _WHOLE,
+        signer: Signer | None = None,
+    ) -> None:
         self._context = context
         self._directory = directory
         self._layout = layout
         self._flush_secs = flush_secs
+        self._durable = durable
+        self._plan = plan
+        self._signer = signer
         self._segments: dict[str, Segment] = {}
+        self._caretaker = Caretaker(
+            directory=directory,
+            context=context,
+            in_use=lambda place: any(self._using(place)),
+            cause_of=self._cause_of,
+            retention_days=retention_days,
+            signer=signer,
+        )
+        self._care: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> FileSink:
+        self._care = asyncio.create_task(self._caretaker.run(), name=f"care of {self._context.name}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        if self._care is not None:
+            self._care.cancel()
+            await asyncio.gather(self._care, return_exceptions=True)
 
     async def check(self) -> None:
         """Create the directory and prove that it can be written; raises SinkError with its path."""
@@ -47,12 +85,36 @@ class FileSink:
 
     def open(self, stream: StreamInfo, segment: int) -> Segment:
         """Begin or continue a stream's recording; entering raises SinkError when that is not possible."""
+        before = self._segments.get(stream.stream_id)
         opened = Segment(
-            self._directory, self._layout, stream, context=self._context, flush_secs=self._flush_secs
+            self._directory,
+            self._layout,
+            stream,
+            context=self._context,
+            flush_secs=self._flush_secs,
+            durable=self._durable,
+            plan=self._plan,
+            signer=self._signer,
+            outage=before.outage if before else None,
         )
-        self._segments = {key: known for key, known in self._segments.items() if not known.left}
+        self._segments = {
+            key: known
+            for key, known in self._segments.items()
+            if known.left_secs < _LEFT_SECS or known.outage.lasting
+        }
         self._segments[stream.stream_id] = opened
         return opened
+
+    def _using(self, directory: Path) -> Iterator[bool]:
+        """Say of each writer in that directory whether it is, or was lately. Called in another thread."""
+        for segment in list(self._segments.values()):
+            if segment.directory == directory:
+                yield segment.left_secs < _LEFT_SECS
+
+    def _cause_of(self, directory: Path) -> str:
+        """Say why what was recorded there had been left: this daemon did, or an earlier one."""
+        segments = [one for one in list(self._segments.values()) if one.directory == directory]
+        return "disk_full" if any(one.outage.lasting for one in segments) else "daemon_restart"
 
     async def purge(self, stream: StreamInfo) -> None:
         """Delete a stream's recording, also while it is written, and leave a tombstone.
@@ -71,10 +133,9 @@ class FileSink:
 
     def _purge(self, stream: StreamInfo) -> None:
         home, *others = candidate_directories(self._directory, stream, self._layout)
-        purge(home, stream, version=self._context.version)
-        for other in others:
-            if other.exists():
-                purge(other, stream, version=self._context.version)
+        with self._caretaker.hands:
+            for place in (home, *(other for other in others if other.exists())):
+                purge(place, stream, version=self._context.version)
 
 
 def _prove_writable(directory: Path) -> None:

@@ -7,38 +7,79 @@ stream alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from rtmsd.api import Item, SinkContext, SinkError, SinkReject, SinkRetry, StreamInfo
-from rtmsd.api.recording import Layout, Manifest, Recording, RecordingError, recording_directory
+from rtmsd.api.recording import (
+    FileEntry,
+    FilePlan,
+    Layout,
+    Manifest,
+    Recording,
+    RecordingError,
+    Signer,
+    recording_directory,
+)
+from rtmsd_file.outage import Outage, is_full
 
 _RETRY_SECS = 2.0
 
 _T = TypeVar("_T")
+_WHOLE = FilePlan()
+
+OnSealed = Callable[[Path, Mapping[str, FileEntry]], None]
 
 
 class Segment:
     """The context of a writer, and the writer itself."""
 
     def __init__(
-        self, root: Path, layout: Layout, stream: StreamInfo, *, context: SinkContext, flush_secs: float
+        self,
+        root: Path,
+        layout: Layout,
+        stream: StreamInfo,
+        *,
+        context: SinkContext,
+        flush_secs: float,
+        durable: bool = False,
+        plan: FilePlan = _WHOLE,
+        on_sealed: OnSealed | None = None,
+        signer: Signer | None = None,
+        outage: Outage | None = None,
     ) -> None:
+        """`on_sealed` is called in the writer's thread, with the recording's directory and the files of it that are complete
+        while the meeting runs, whenever there are more of them; after a restart with all of them.
+        """
         self._root = root
         self._layout = layout
         self._stream = stream
         self._context = context
         self._flush_secs = flush_secs
+        self._durable = durable
+        self._plan = plan
+        self._on_sealed = on_sealed
+        self._sealed = 0
+        self._signer = signer
+        self._loop = asyncio.get_running_loop()  # kept, since asking for it is a system call
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rtmsd-file")
         self._recording: Recording | None = None
         self._flushed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._owes_flush = False
         self._revoked = False
+        self._left_at = 0.0
         self.left = False
+        self.outage = outage or Outage()  # the writer before may have met it
+        self.directory: Path | None = None  # once the recording is open
+
+    @property
+    def left_secs(self) -> float:
+        """How long ago it was left; 0 while it is not."""
+        return self._loop.time() - self._left_at if self.left else 0.0
 
     async def __aenter__(self) -> Segment:
         """Open the recording; raises SinkError. Cancelling is safe: what was opened is let go of."""
@@ -46,6 +87,8 @@ class Segment:
             await self._call(self._open)
         except (OSError, RecordingError) as error:
             self._leave()
+            if isinstance(error, OSError) and is_full(error):
+                self.outage.begins(self._loop.time(), self._stream.started_ms)
             raise SinkError(
                 f"the recording of stream {self._stream.stream_id} cannot be opened: {error}"
             ) from error
@@ -53,7 +96,7 @@ class Segment:
             self._thread.submit(self._let_go)
             self._leave()
             raise
-        self._flushed_at = asyncio.get_running_loop().time()
+        self._flushed_at = self._loop.time()
         return self
 
     async def write(self, batch: Sequence[Item]) -> None:
@@ -64,23 +107,32 @@ class Segment:
         """
         if self._revoked:
             raise SinkReject(f"the recording of stream {self._stream.stream_id} was deleted on request")
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         due = now - self._flushed_at >= self._flush_secs
         if due:
             self._flushed_at = now
         elif self._timer is None:
             wait = self._flushed_at + self._flush_secs - now
-            self._timer = asyncio.get_running_loop().call_later(wait, self._flush_unasked)
+            self._timer = self._loop.call_later(wait, self._flush_unasked)
+        named = self.outage.named(batch)
         try:
-            await self._call(lambda: self._write(batch, flush=due))
+            await self._call(lambda: self._write(named, flush=due))
         except OSError as error:
-            raise SinkRetry(
-                f"the recording of stream {self._stream.stream_id} could not be written below {self._root}: "
-                f"{error.strerror or error}",
-                after=_RETRY_SECS,
-            ) from error
+            raise self._refused(error) from error
         except RecordingError as error:
             raise SinkError(str(error)) from error
+        self.outage.ends(self._loop.time())
+
+    def _refused(self, error: OSError) -> SinkRetry:
+        what = error.strerror or str(error)
+        if is_full(error):
+            assert self._recording is not None
+            self.outage.begins(self._loop.time(), self._recording.newest_ms or 0)
+            what += ". Make room: it goes on by itself, and what the queue cannot hold until then is ledgered as disk_full"
+        return SinkRetry(
+            f"the recording of stream {self._stream.stream_id} could not be written below {self._root}: {what}",
+            after=_RETRY_SECS,
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,11 +165,12 @@ class Segment:
         """Nobody may speak for long: what was said before must not wait for them."""
         self._timer = None
         if not self.left and not self._revoked:
-            self._flushed_at = asyncio.get_running_loop().time()
+            self._flushed_at = self._loop.time()
             self._thread.submit(self._flush)
 
     def _leave(self) -> None:
         self.left = True
+        self._left_at = self._loop.time()
         if self._timer is not None:
             self._timer.cancel()
         self._thread.shutdown(wait=False)
@@ -126,7 +179,15 @@ class Segment:
 
     def _open(self) -> None:
         directory = recording_directory(self._root, self._stream, self._layout)
-        self._recording = Recording.open(directory, self._stream, version=self._context.version)
+        self._recording = Recording.open(
+            directory,
+            self._stream,
+            version=self._context.version,
+            durable=self._durable,
+            plan=self._plan,
+        )
+        self.directory = directory
+        self._tell_sealed()
 
     def _write(self, batch: Sequence[Item], *, flush: bool) -> None:
         assert self._recording is not None
@@ -141,15 +202,23 @@ class Segment:
         assert self._recording is not None
         try:
             self._recording.flush()
+            self._tell_sealed()
         except (OSError, RecordingError):
             # What was written is kept: the next batch tells, if the disk still refuses.
             self._owes_flush = True
+
+    def _tell_sealed(self) -> None:
+        assert self._recording is not None and self.directory is not None
+        sealed = self._recording.sealed
+        if self._on_sealed is not None and len(sealed) > self._sealed:
+            self._sealed = len(sealed)
+            self._on_sealed(self.directory, sealed)
 
     def _close(self) -> None:
         assert self._recording is not None
         try:
             if self._recording.ended:
-                self._tell(self._recording.close())
+                self._tell(self._recording.close(self._signer))
             else:
                 self._recording.suspend()
         finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -97,12 +98,19 @@ def jsonl(spoken: Iterable[Phrase]) -> bytes:
     return b"".join(map(line, spoken))
 
 
+class Cue(NamedTuple):
+    """What is shown at a time, in seconds: a speaker's name and words, each in one line."""
+
+    start: float
+    end: float
+    name: str
+    text: str
+
+
 def webvtt(spoken: Iterable[Phrase]) -> bytes:
     """Write the cues with voice tags."""
-    blocks = ["WEBVTT\n"]
-    for phrase, name, text in _cues(spoken):
-        blocks.append(f"{_times(phrase, '.')}\n<v {_escape(name)}>{_escape(text)}\n")
-    return "\n".join(blocks).encode("utf-8", "replace")
+    blocks = [f"{_times(cue, '.')}\n<v {_escape(cue.name)}>{_escape(cue.text)}\n" for cue in cues(spoken)]
+    return "\n".join(["WEBVTT\n", *blocks]).encode("utf-8", "replace")
 
 
 def srt(spoken: Iterable[Phrase]) -> bytes:
@@ -111,17 +119,33 @@ def srt(spoken: Iterable[Phrase]) -> bytes:
     The format has no escapes: what a player would take for markup is written with signs that look like it.
     """
     blocks = []
-    for number, (phrase, name, text) in enumerate(_cues(spoken), 1):
-        line = f"{name}: {text}".replace("-->", "\u2192").translate(_LOOKALIKES)
-        blocks.append(f"{number}\n{_times(phrase, ',')}\n{line}\n")
+    for number, cue in enumerate(cues(spoken), 1):
+        line = f"{cue.name}: {cue.text}".replace("-->", "\u2192").translate(_LOOKALIKES)
+        blocks.append(f"{number}\n{_times(cue, ',')}\n{line}\n")
     return "\n".join(blocks).encode("utf-8", "replace")
 
 
-def _cues(spoken: Iterable[Phrase]) -> Iterator[tuple[Phrase, str, str]]:
-    """Give each phrase with its speaker's name and text, each in one line; a phrase without any text is no cue."""
+def cues(spoken: Iterable[Phrase]) -> list[Cue]:
+    """Make a cue of each phrase that has any text, ordered by start. Nobody has two at once.
+
+    A cue ends when the same speaker's next one begins; phrases of one speaker that begin together are one cue.
+    """
+    made: list[Cue] = []
+    latest: dict[int, int] = {}
     for phrase in final(spoken):
-        if text := _one_line(phrase.text):
-            yield phrase, _one_line(phrase.user_name) or f"User {phrase.user_id}", text
+        if not (text := _one_line(phrase.text)):
+            continue
+        at = latest.get(phrase.user_id)
+        if at is not None and phrase.start <= made[at].start:
+            both = f"{made[at].text} {text}"
+            made[at] = made[at]._replace(end=max(made[at].end, phrase.end), text=both)
+            continue
+        if at is not None and phrase.start < made[at].end:
+            made[at] = made[at]._replace(end=phrase.start)
+        latest[phrase.user_id] = len(made)
+        name = _one_line(phrase.user_name) or f"User {phrase.user_id}"
+        made.append(Cue(phrase.start, phrase.end, name, text))
+    return made
 
 
 def _key(frame: TranscriptFrame) -> tuple[str, int, int]:
@@ -133,8 +157,8 @@ def _place(frame: TranscriptFrame, begun: dict[tuple[str, int, int], tuple[int, 
     return own if frame.operation == "new" else begun[_key(frame)]
 
 
-def _times(phrase: Phrase, point: str) -> str:
-    return f"{_time(phrase.start, point)} --> {_time(phrase.end, point)}"
+def _times(cue: Cue, point: str) -> str:
+    return f"{_time(cue.start, point)} --> {_time(cue.end, point)}"
 
 
 def _time(seconds: float, point: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtmsd.frames import StreamInfo, TranscriptFrame
-from rtmsd.recording import captions, opus, wav
+from rtmsd.recording import captions
 from rtmsd.recording.account import Account, Sound, account, completeness, standing
 from rtmsd.recording.files import (
     AUDIO,
@@ -20,9 +20,8 @@ from rtmsd.recording.files import (
     INDEX,
     LEDGER,
     MANIFEST,
-    MIXED,
-    NEW,
     PART,
+    SIGNATURE,
     SPEAKERS,
     SUBTITLES,
     SUMS,
@@ -32,14 +31,18 @@ from rtmsd.recording.files import (
     sync_directory,
 )
 from rtmsd.recording.lines import decode_all, line
-from rtmsd.recording.manifest import SCHEMA, Manifest, PictureEntry, Stop, TrackEntry, digest, sums
-from rtmsd.recording.mixed import mix
+from rtmsd.recording.manifest import SCHEMA, Manifest, PictureEntry, Stop, TrackEntry, TrackPart, digest, sums
+from rtmsd.recording.mixed import mixed_format
 from rtmsd.recording.pictures import codec_of, user_of
 from rtmsd.recording.progress import Progress
+from rtmsd.recording.sealing import heard, seal_period
+from rtmsd.recording.signature import Signer
 from rtmsd.recording.speakers import rttm, turns
 
 
-def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, version: str) -> Manifest:
+def finish_recording(
+    directory: Path, info: StreamInfo, progress: Progress, *, version: str, signer: Signer | None
+) -> Manifest:
     """Write what is only known at the end, give every file its name, seal them and drop the ledger.
 
     `progress` is settled and has its end. Raises OSError when the disk refuses; nothing recorded is lost then.
@@ -55,10 +58,8 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
         files.append(SPEAKERS)
     gaps = standing(progress.ledger, sounds, zero_ms=zero_ms, duration_ms=duration_ms)
     publish(directory / GAPS, b"".join(map(line, gaps)))
-    sync_directory(directory / AUDIO)
-
     accounts = _accounts(progress, sounds)
-    entries = {name: digest(directory / name) for name in sorted([*files, GAPS])}
+    entries = {name: progress.sealed.get(name) or digest(directory / name) for name in sorted([*files, GAPS])}
     manifest = Manifest(
         schema=SCHEMA,
         rtmsd=version,
@@ -76,15 +77,21 @@ def finish_recording(directory: Path, info: StreamInfo, progress: Progress, *, v
         tracks=tuple(
             _track_entry(progress, user_id, accounts[user_id]) for user_id in sorted(progress.tracks.by_user)
         ),
+        minutes_per_file=progress.tracks.plan.minutes_per_file if progress.tracks.divided else 0,
         mix=_about_mix(progress),
         pictures=tuple(_picture_entry(progress, name) for name in sorted(progress.pictures.files)),
         gaps=tuple(gaps),
         reconnects=progress.reconnects,
+        backlog_secs=progress.backlog_ms / 1000,
         counts=dict(sorted(progress.ledger.counts.items())),
+        signer=signer.public_key if signer else "",
         files=entries,
     )
     publish(directory / MANIFEST, manifest.encode())
-    publish(directory / SUMS, sums(entries | {MANIFEST: digest(directory / MANIFEST)}))
+    sealed = sums(entries | {MANIFEST: digest(directory / MANIFEST)})
+    if signer is not None:
+        publish(directory / SIGNATURE, signer.sign(sealed))
+    publish(directory / SUMS, sealed)
     drop_leftovers(directory)
     return manifest
 
@@ -93,51 +100,23 @@ def drop_leftovers(directory: Path) -> None:
     """Remove what only an unfinished recording needs."""
     (directory / (TRANSCRIPT + PART)).unlink(missing_ok=True)
     for path in (directory / AUDIO).glob("*" + PART):
-        path.unlink()
+        path.unlink(missing_ok=True)
     (directory / LEDGER).unlink(missing_ok=True)
     sync_directory(directory)
 
 
 def _finish_audio(directory: Path, progress: Progress) -> list[str]:
-    if not progress.tracks.by_user:
+    """Close the files of every period that is not closed; return the names of all files with sound."""
+    tracks = progress.tracks
+    if not tracks.by_user:
         return []
-    form = progress.tracks.form
-    samples = progress.duration_ms * form.rate // 1000
-    finish_track = _finish_wav if form.unit_bytes else _finish_opus
-    names = {user_id: progress.tracks.file(user_id) for user_id in progress.tracks.by_user}
-    for user_id, name in names.items():
-        finish_track(directory, name, progress, user_id, samples)
-    if progress.tracks.mixed or not form.summed:
-        done = [*names.values()]
-    else:
-        tracks = [
-            (directory / (name + PART), progress.tracks.by_user[user_id].runs)
-            for user_id, name in names.items()
-        ]
-        mix(tracks, directory / (MIXED + PART), form, samples)
-        done = [*names.values(), MIXED]
-    if form.unit_bytes:
-        for name in done:
-            (directory / (name + PART)).replace(directory / name)
+    units = progress.duration_ms * tracks.form.units_per_sec // 1000
+    done = [*progress.sealed]
+    for period in tracks.periods(0, units):
+        if period >= tracks.sealed:
+            start, stop = tracks.span(period)
+            done += seal_period(directory, progress, period, min(stop, units) - start)
     return done
-
-
-def _finish_wav(directory: Path, name: str, progress: Progress, user_id: int, samples: int) -> None:
-    form = progress.tracks.form
-    wav.finish(directory / (name + PART), form, samples // form.unit_samples)
-
-
-def _finish_opus(directory: Path, name: str, progress: Progress, user_id: int, samples: int) -> None:
-    """Write the whole file beside the growing one, which stays until all is sealed."""
-    opus.finish(
-        directory / (name + PART),
-        directory / (name + NEW),
-        progress.tracks.form,
-        progress.tracks.by_user[user_id].runs,
-        samples=samples,
-        serial=user_id,
-    )
-    (directory / (name + NEW)).replace(directory / name)
 
 
 def _finish_pictures(directory: Path, progress: Progress) -> list[str]:
@@ -154,10 +133,13 @@ def _about_mix(progress: Progress) -> str:
     tracks = progress.tracks
     if not tracks.by_user:
         return "There is no mix: no sound came."
+    form = tracks.form if tracks.mixed else mixed_format(tracks.form)
+    name = tracks.plan.final(tracks.plan.growing(0, 0, mixed=True, form=form), tracks.form)
+    each = f"{name}, and so on for each period in which somebody was heard," if tracks.divided else name
     if tracks.mixed:
-        return f"{tracks.file(0)} is Zoom's own mix."
+        return f"{each} is Zoom's own mix."
     if tracks.form.summed:
-        return f"{MIXED} is the sum of all tracks."
+        return f"{each} is the sum of all tracks."
     return (
         f"There is no mix: the tracks hold {tracks.form.codec} as Zoom sent it, which can be summed only after decoding "
         "it. Ask Zoom for L16 or G711, or for its own mix, to have one."
@@ -196,11 +178,12 @@ def _accounts(progress: Progress, sounds: dict[int, Sound]) -> dict[int, Account
 
 
 def _track_entry(progress: Progress, user_id: int, part: Account) -> TrackEntry:
-    form = progress.tracks.form
+    form, parts = progress.tracks.form, _parts(progress, user_id)
     return TrackEntry(
         user_id=user_id,
         names=progress.tracks.names.get(user_id, ()),
-        file=progress.tracks.file(user_id),
+        file="" if progress.tracks.divided else parts[0].file,
+        parts=parts if progress.tracks.divided else (),
         codec=form.codec,
         rate=form.rate,
         channels=form.channels,
@@ -210,6 +193,20 @@ def _track_entry(progress: Progress, user_id: int, part: Account) -> TrackEntry:
         missing_secs=part.missing / form.rate,
         paused_secs=part.paused / form.rate,
     )
+
+
+def _parts(progress: Progress, user_id: int) -> tuple[TrackPart, ...]:
+    """Name the files of a track, and which samples of it each has."""
+    tracks, form = progress.tracks, progress.tracks.form
+    units = progress.duration_ms * form.units_per_sec // 1000
+    found = []
+    for period in tracks.periods(0, units) if tracks.divided else range(1):
+        if user_id in heard(tracks, period):
+            start, stop = tracks.span(period)
+            name = tracks.plan.final(tracks.file(user_id, period), form)
+            length = min(stop, units) - start
+            found.append(TrackPart(name, start * form.unit_samples, length * form.unit_samples))
+    return tuple(found)
 
 
 def _picture_entry(progress: Progress, name: str) -> PictureEntry:

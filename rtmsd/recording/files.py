@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 # What a file that is not complete ends in; a whole file that is just being written ends in both.
@@ -15,7 +16,6 @@ SHARE = "share"
 PICTURES = (VIDEO, SHARE)
 # The index of a file with pictures is called like that file, and this.
 INDEX = ".jsonl"
-MIXED = "audio/mixed.wav"
 EVENTS = "events.jsonl"
 CHAT = "chat.jsonl"
 TRANSCRIPT = "transcript.jsonl"
@@ -25,18 +25,14 @@ SPEAKERS = "speakers.rttm"
 GAPS = "gaps.jsonl"
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+SIGNATURE = "SHA256SUMS.sig"
 LEDGER = "ledger.jsonl" + PART
 TOMBSTONE = "tombstone.json"
 
 # Lines are appended to these while the stream runs.
 GROWING = (EVENTS, CHAT, TRANSCRIPT)
-# These are made of the others when the recording is closed.
-DERIVED = (MIXED, TRANSCRIPT, CAPTIONS, SUBTITLES, SPEAKERS, GAPS, MANIFEST)
-
-
-def track_file(user_id: int, *, mixed: bool, suffix: str) -> str:
-    """Name a track's file: the one mixed track of a stream without participants, or a participant's own."""
-    return f"{AUDIO}/{'mixed' if mixed else f'user={user_id}'}{suffix}"
+# These are made of the others when the recording is closed, as is the mix.
+DERIVED = (SIGNATURE, TRANSCRIPT, CAPTIONS, SUBTITLES, SPEAKERS, GAPS, MANIFEST)
 
 
 def make_directories(path: Path) -> None:
@@ -73,8 +69,17 @@ def complete(path: Path) -> None:
 
 def sync_directory(path: Path) -> None:
     """Make renames in a directory durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_all([path])
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Make files, or the names in directories, durable; a file that is not there is passed over."""
+    for path in paths:
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

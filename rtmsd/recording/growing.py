@@ -8,21 +8,40 @@ from pathlib import Path
 
 from rtmsd.recording import opus, wav
 from rtmsd.recording.patches import Patch
-from rtmsd.recording.spans import Span, subtract
+from rtmsd.recording.spans import Span, clip, subtract
 from rtmsd.recording.track_format import TrackFormat
-from rtmsd.recording.tracks import Chunk
+from rtmsd.recording.tracks import Chunk, Tracks
 
 _READ_BYTES = 1 << 20
 
 
-def wav_patch(path: Path, form: TrackFormat, had: int, chunks: Sequence[Chunk]) -> Patch:
-    """Put chunks into a file that holds `had` units, with silence up to those that lie beyond its end."""
+def by_period(tracks: Tracks, chunks: Sequence[Chunk]) -> dict[int, list[Chunk]]:
+    """Divide chunks among the periods whose files they belong to."""
+    if not tracks.divided:
+        return {0: list(chunks)}
+    found: dict[int, list[Chunk]] = {}
+    for chunk in chunks:
+        data = b"".join(chunk.parts)
+        block = tracks.form.unit_bytes
+        for period in tracks.periods(chunk.start, chunk.end):
+            [(start, end)] = clip([(chunk.start, chunk.end)], *tracks.span(period))
+            piece = data[(start - chunk.start) * block : (end - chunk.start) * block]
+            found.setdefault(period, []).append(Chunk(start, end, chunk.stamp, piece))
+    return found
+
+
+def wav_patch(path: Path, form: TrackFormat, had: int, chunks: Sequence[Chunk], first: int = 0) -> Patch:
+    """Put chunks into a file that begins with the unit `first` and holds `had` of them.
+
+    There is silence up to those that lie beyond its end.
+    """
     before = wav.header_bytes(form) + had * form.unit_bytes if had else 0
     pieces = [] if before else [(0, wav.header(form, 0))]
     for chunk in chunks:
-        pieces += wav.silence(form, had, chunk.start)
-        pieces.append((wav.header_bytes(form) + chunk.start * form.unit_bytes, b"".join(chunk.parts)))
-        had = max(had, chunk.end)
+        start = chunk.start - first
+        pieces += wav.silence(form, had, start)
+        pieces.append((wav.header_bytes(form) + start * form.unit_bytes, b"".join(chunk.parts)))
+        had = max(had, chunk.end - first)
     return Patch(path, before, pieces, silence=form.silence)
 
 

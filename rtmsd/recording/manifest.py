@@ -28,8 +28,20 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence: str
 
 
+class TrackPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the files of a track, and which of its samples it has."""
+
+    file: str
+    first_sample: int
+    samples: int
+
+
 class TrackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One track. Each `_secs` is a whole number of samples divided by the rate; the four add up to `samples`."""
+    """One track. Each `_secs` is a whole number of samples divided by the rate; the four add up to `samples`.
+
+    `file` has all of it; it is empty where the track is divided into `parts`, one for each period of `minutes_per_file` in
+    which this participant was heard.
+    """
 
     user_id: int
     names: tuple[str, ...]
@@ -42,6 +54,17 @@ class TrackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     silent_secs: float
     missing_secs: float
     paused_secs: float
+    parts: tuple[TrackPart, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What sentences call it."""
+        return self.file or f"the track of user {self.user_id}"
+
+    @property
+    def files(self) -> tuple[TrackPart, ...]:
+        """The files that it is in."""
+        return self.parts or ((TrackPart(self.file, 0, self.samples),) if self.file else ())
 
     @property
     def account(self) -> Account:
@@ -72,7 +95,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All of `manifest.json`.
 
     `mix` says in a sentence what `audio/mixed` is, or why there is none. `counts` has what was refused or doubled, by
-    its name in the ledger.
+    its name in the ledger. `minutes_per_file`: where tracks are divided into files, how much sound each has; else 0.
+    `backlog_secs`: how much of the beginning was heard before rtmsd had joined, since Zoom had kept it. `signer`: the public
+    key of SHA256SUMS.sig, in hexadecimal digits; empty without one.
     """
 
     schema: int
@@ -87,10 +112,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stop: Stop
     completeness: float
     tracks: tuple[TrackEntry, ...]
+    minutes_per_file: int = 0
     mix: str = ""
     pictures: tuple[PictureEntry, ...] = ()
     gaps: tuple[Gap, ...]
     reconnects: int
+    backlog_secs: float = 0.0
+    signer: str = ""
     counts: dict[str, int]
     files: dict[str, FileEntry]
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import msgspec
 
 from rtmsd.errors import RecordingError
-from rtmsd.frames import AudioFormat, StreamEnd
+from rtmsd.frames import AudioFormat, StreamEnd, StreamInfo
+from rtmsd.recording.file_plan import FilePlan
 from rtmsd.recording.ledger import OpenGap
+from rtmsd.recording.manifest import FileEntry
 from rtmsd.recording.progress import Progress
 from rtmsd.recording.timeline import Track
 from rtmsd.recording.tracks import Chunk
@@ -26,10 +28,16 @@ _Run = tuple[int, int, int]
 
 
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What changed since the last line. `cuts` came before `runs`; `suspended` says that nothing was lost after it."""
+    """What changed since the last line. `cuts` came before `runs`; `suspended` says that nothing was lost after it.
+
+    The first line is written before anything else is, and alone has `schema`, `stream_id`, `info` and `plan`.
+    `sealed` came after everything else, and made so many `periods` complete.
+    """
 
     schema: int = 0
     stream_id: str = ""
+    info: StreamInfo | None = None
+    plan: FilePlan = FilePlan()
     zero_ms: int | None = None
     first_ms: int | None = None
     newest_ms: int | None = None
@@ -42,8 +50,11 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     pauses: list[tuple[int, int | None]] | None = None
     counts: dict[str, int] | None = None
     reconnects: int = 0
+    joined_ms: int | None = None
     end: StreamEnd | None = None
     sizes: dict[str, int] = {}
+    periods: int = 0
+    sealed: dict[str, FileEntry] = {}
     suspended: bool = False
 
 
@@ -66,7 +77,9 @@ def difference(old: Progress, new: Progress, chunks: dict[int, list[Chunk]], siz
         pauses=new.pauses if new.pauses != old.pauses else None,
         counts=new.ledger.counts if new.ledger.counts != old.ledger.counts else None,
         reconnects=new.reconnects,
+        joined_ms=new.joined_ms,
         end=new.end,
+        periods=new.tracks.sealed,
         sizes=sizes,
     )
 
@@ -74,7 +87,9 @@ def difference(old: Progress, new: Progress, chunks: dict[int, list[Chunk]], siz
 def replay(entries: Iterable[Entry], *, started_ms: int) -> tuple[Progress, dict[str, int]]:
     """Rebuild what a recording knew, and the sizes of its line files."""
     progress, sizes = Progress(started_ms=started_ms), dict[str, int]()
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if number == 0:
+            progress.tracks.plan = entry.plan
         progress.zero_ms, progress.first_ms, progress.newest_ms = (
             entry.zero_ms,
             entry.first_ms,
@@ -94,8 +109,21 @@ def replay(entries: Iterable[Entry], *, started_ms: int) -> tuple[Progress, dict
         progress.tracks.names |= entry.names
         progress.pauses = entry.pauses if entry.pauses is not None else progress.pauses
         progress.ledger.counts = entry.counts if entry.counts is not None else progress.ledger.counts
+        progress.joined_ms = entry.joined_ms
+        progress.sealed |= entry.sealed
+        progress.tracks.seal(entry.periods)
         sizes |= entry.sizes
     return progress, sizes
+
+
+def first_entry(path: Path) -> Entry | None:
+    """Read how a ledger begins; None when it is empty or not to be read."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return msgspec.json.decode(line, type=Entry) if line.endswith(b"\n") else None
+    except msgspec.DecodeError:
+        return None
 
 
 class LedgerFile:
@@ -103,7 +131,6 @@ class LedgerFile:
 
     def __init__(self, path: Path) -> None:
         """Open or create it; raises BlockingIOError when somebody else has it."""
-        self.existed = path.exists()
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,6 +175,10 @@ class LedgerFile:
             os.ftruncate(self._handle, self._size)
             raise
         self._size += len(data)
+
+    def sync(self) -> None:
+        """Make it durable."""
+        os.fsync(self._handle)
 
     def close(self) -> None:
         """Let go of the lock, and of the number that the file had: it is soon another file's."""

@@ -23,9 +23,11 @@ from rtmsd.frames import (
 from rtmsd.recording.files import CHAT, EVENTS, TRANSCRIPT
 from rtmsd.recording.ledger import Ledger
 from rtmsd.recording.lines import chat_line, event_line, line
+from rtmsd.recording.manifest import FileEntry
 from rtmsd.recording.pictures import Pictures
 from rtmsd.recording.spans import Span
-from rtmsd.recording.tracks import LONGEST_MS, Tracks, length_ms
+from rtmsd.recording.track_format import LONGEST_MS
+from rtmsd.recording.tracks import Tracks, length_ms
 
 # Audio timestamps of this much media time are looked at before zero is chosen.
 OPENING_MS = 500
@@ -48,8 +50,11 @@ class Progress:
         self.ledger = Ledger()
         self.tracks = Tracks(self.ledger)
         self.pictures = Pictures()
+        # Files that are complete while the meeting runs, and nobody touches again.
+        self.sealed: dict[str, FileEntry] = {}
         self.pauses: list[tuple[int, int | None]] = []
         self.reconnects = 0
+        self.joined_ms: int | None = None
         self.end: StreamEnd | None = None
         # When the process died, what came after this moment was not flushed, up to the next item.
         self.torn_ms: int | None = None
@@ -85,6 +90,13 @@ class Progress:
             end - self.zero_ms for end in ends if end is not None and 0 <= end - self.zero_ms <= LONGEST_MS
         )
         return min(max(until, self.tracks.end_ms), self.tracks.longest_ms)
+
+    @property
+    def backlog_ms(self) -> int:
+        """How much was heard from before we had joined: Zoom had kept it (protocol.md §5.5, `buffer_data`)."""
+        if self.joined_ms is None or self.zero_ms is None or not self.tracks.by_user:
+            return 0
+        return min(max(0, self.joined_ms - self.zero_ms), self.duration_ms)
 
     def pause_spans(self) -> list[Span]:
         """The pauses in Unix milliseconds; an open one lasts to the end."""
@@ -166,6 +178,8 @@ class Progress:
 
     def _leap(self, suspect: AudioFrame, stamp: int) -> None:
         """Believe a suspect, since another item's timestamp agrees with it."""
+        if self.zero_ms is not None and stamp < (self.newest_ms or 0):
+            self.ledger.count("clock_steps")  # forward it may be hours in which nobody spoke
         self.newest_ms = max(stamp, suspect.timestamp_ms)
         if self.started_ms or len(self._opening) > 1:
             self.decide_zero()
@@ -203,6 +217,8 @@ class Progress:
             self.pauses[-1] = (self.pauses[-1][0], stamp)
         elif event.name == "socket_reopened":
             self.reconnects += 1
+        elif event.name == "stream_joined" and self.joined_ms is None:
+            self.joined_ms = stamp
 
     def _picture(self, frame: VideoFrame | ShareFrame) -> None:
         stamp = frame.timestamp_ms

@@ -2,53 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rtmsd.errors import RecordingError
-from rtmsd.frames import Item, StreamInfo
-from rtmsd.recording import opus, wav
+from rtmsd.frames import AudioFrame, Item, StreamInfo
 from rtmsd.recording.closing import drop_leftovers, finish_recording
-from rtmsd.recording.files import AUDIO, LEDGER, PART, PICTURES, SUMS, TOMBSTONE, make_directories
-from rtmsd.recording.growing import opus_patch, wav_patch
-from rtmsd.recording.manifest import Manifest
-from rtmsd.recording.patches import Patch, write_all
+from rtmsd.recording.file_plan import LATE_MS, FilePlan
+from rtmsd.recording.files import (
+    AUDIO,
+    LEDGER,
+    SUMS,
+    TOMBSTONE,
+    make_directories,
+    sync_all,
+)
+from rtmsd.recording.manifest import FileEntry, Manifest, digest
 from rtmsd.recording.persistence import SCHEMA, LedgerFile, difference, replay
 from rtmsd.recording.progress import Progress
-from rtmsd.recording.reopening import reconcile
-from rtmsd.recording.tracks import Chunk
+from rtmsd.recording.reopening import last_sign, reconcile
+from rtmsd.recording.sealing import seal_period
+from rtmsd.recording.signature import Signer
+from rtmsd.recording.writing import GrowingFiles
+
+_WHOLE = FilePlan()
 
 
 class Recording:
     """Blocking, and for one thread at a time. One process at a time has a recording open; a lock sees to that.
 
     Any method may raise OSError when the disk refuses. What a process that dies loses is what came after the last
-    flush; the recording says so itself when it is continued. Data reaches the disk itself at close only: until then
-    a power failure may cost more, and is ledgered too.
+    flush; the recording says so itself when it is continued. Unless it is `durable`, data reaches the disk itself at
+    close only: until then a power failure may cost more, and is ledgered too.
     """
 
     def __init__(
-        self, directory: Path, info: StreamInfo, *, version: str, ledger: LedgerFile, progress: Progress
+        self,
+        directory: Path,
+        info: StreamInfo,
+        *,
+        version: str,
+        durable: bool,
+        ledger: LedgerFile,
+        progress: Progress,
     ) -> None:
         """For `Recording.open`."""
         self._directory = directory
         self._info = info
         self._version = version
+        self._durable = durable
         self._ledger = ledger
         self._progress = progress
         self._flushed = progress
-        self._unledgered: dict[int, list[Chunk]] = {}
+        self._files = GrowingFiles(directory)
         self._cuts: dict[int, int] = {}
-        self._sizes: dict[str, int] = {}
-        self._ledgered_sizes: dict[str, int] = {}
-        self._pages: dict[int, int] = {}
-        self._begun = False
         self._done = False
+        # When the last packets of the last two batches were: the newest time alone may be one wrong number.
+        self._heard_ms = (0, 0)
+        # The latest moment of which something had been written, flushed or not, in Unix milliseconds.
+        self.last_sign_ms = 0
 
     @classmethod
-    def open(cls, directory: Path, info: StreamInfo, *, version: str) -> Recording:
+    def open(
+        cls,
+        directory: Path,
+        info: StreamInfo,
+        *,
+        version: str,
+        durable: bool = False,
+        plan: FilePlan = _WHOLE,
+    ) -> Recording:
         """Begin the recording of a stream in `directory`, or continue the unfinished one that is there.
 
+        `plan`: how sound is divided into files; what is continued keeps the one that it began with.
+        `durable`: each flush waits until the disk has it, so that not even a power failure costs more than a crash.
         Raises RecordingError when a complete, a deleted or another stream's recording is there, or one that somebody
         is writing; OSError when the directory cannot be used.
         """
@@ -65,13 +92,22 @@ class Recording:
         except BlockingIOError:
             raise RecordingError(f"the recording in {directory} is being written by somebody else") from None
         try:
-            return cls._continue(directory, info, version, ledger)
+            return cls._continue(directory, info, ledger, version=version, durable=durable, plan=plan)
         except BaseException:
             ledger.close()
             raise
 
     @classmethod
-    def _continue(cls, directory: Path, info: StreamInfo, version: str, ledger: LedgerFile) -> Recording:
+    def _continue(
+        cls,
+        directory: Path,
+        info: StreamInfo,
+        ledger: LedgerFile,
+        *,
+        version: str,
+        durable: bool,
+        plan: FilePlan,
+    ) -> Recording:
         entries = ledger.read()
         if entries and (entries[0].schema, entries[0].stream_id) != (SCHEMA, info.stream_id):
             raise RecordingError(
@@ -79,15 +115,27 @@ class Recording:
                 f"one of {entries[0].stream_id} with schema {entries[0].schema}: move it away"
             )
         progress, sizes = replay(entries, started_ms=info.started_ms)
-        recording = cls(directory, info, version=version, ledger=ledger, progress=progress)
-        recording._begun = bool(entries)
+        recording = cls(directory, info, version=version, durable=durable, ledger=ledger, progress=progress)
+        recording.last_sign_ms = last_sign(directory, progress)
+        if not entries:
+            recording._begin(plan)
         recording._progress = draft = progress.draft()
         suspended = bool(entries) and entries[-1].suspended
         recording._cuts = reconcile(directory, draft, sizes, suspended=suspended)
-        if ledger.existed and not suspended and draft.torn_ms is None:
+        if entries and not suspended and draft.torn_ms is None:
             draft.torn_ms = draft.newest_ms
-        recording._sizes = sizes
+        recording._files.sizes = sizes
         return recording
+
+    def _begin(self, plan: FilePlan) -> None:
+        """Say whose recording this is before there is any: what dies at once can be recovered too."""
+        entry = difference(self._progress, self._progress, {}, {})
+        entry.schema, entry.stream_id, entry.info = SCHEMA, self._info.stream_id, self._info
+        entry.plan = self._progress.tracks.plan = plan
+        self._ledger.append(entry)
+        if self._durable:
+            self._ledger.sync()
+            sync_all([self._directory])
 
     @property
     def ended(self) -> bool:
@@ -99,6 +147,15 @@ class Recording:
         """The newest media time seen, in Unix milliseconds."""
         return self._progress.newest_ms
 
+    @property
+    def sealed(self) -> Mapping[str, FileEntry]:
+        """The files that are complete while the meeting runs, with their sizes and hashes.
+
+        They are not read, changed or missed again, whatever becomes of the recording: who has taken them elsewhere may
+        delete them.
+        """
+        return self._progress.sealed
+
     def write(self, items: Sequence[Item]) -> None:
         """Add items, each where its media time puts it.
 
@@ -109,10 +166,13 @@ class Recording:
         draft = self._progress.draft()
         draft.take(items)
         self._commit(draft)
+        if items and isinstance(items[-1], AudioFrame):
+            self._heard_ms = self._heard_ms[1], items[-1].timestamp_ms
 
     def flush(self) -> None:
         """Make every data file valid and let the ledger know it. After OSError flush again; nothing is lost.
 
+        Files of a period that is over, and for which nothing more can come, are completed: see `sealed`.
         Raises RecordingError when the recording has been left.
         """
         if self._done:
@@ -122,9 +182,10 @@ class Recording:
             draft.decide_zero()
             self._commit(draft)
         self._flush(suspended=False)
+        self._seal_what_is_over()
 
-    def close(self) -> Manifest:
-        """Complete the recording after its StreamEnd: mix, captions, gaps, manifest, and SHA256SUMS last.
+    def close(self, signer: Signer | None = None) -> Manifest:
+        """Complete the recording after its StreamEnd: mix, captions, gaps, manifest, signature, and SHA256SUMS last.
 
         Raises RecordingError when the end has not been written, or when a file that was written has been damaged: then
         opening the recording again mends and ledgers it. After OSError the recording is unfinished, has lost
@@ -134,7 +195,9 @@ class Recording:
             raise RecordingError(f"the recording in {self._directory} has no end yet: suspend it instead")
         self._settle()
         self._flush(suspended=False)
-        manifest = finish_recording(self._directory, self._info, self._progress, version=self._version)
+        manifest = finish_recording(
+            self._directory, self._info, self._progress, version=self._version, signer=signer
+        )
         self.abandon()
         return manifest
 
@@ -157,95 +220,47 @@ class Recording:
         draft.settle()
         self._commit(draft)
 
+    def _seal_what_is_over(self) -> None:
+        progress, tracks = self._progress, self._progress.tracks
+        if not tracks.divided or progress.zero_ms is None:
+            return
+        over_ms = min(self._heard_ms) - LATE_MS - progress.zero_ms
+        while (tracks.sealed + 1) * tracks.plan.period_ms(tracks.form) <= over_ms:
+            start, stop = tracks.span(tracks.sealed)
+            names = seal_period(self._directory, progress, tracks.sealed, stop - start)
+            entry = difference(progress, progress, {}, {})
+            entry.periods += 1
+            entry.sealed = {name: digest(self._directory / name) for name in names}
+            self._ledger.append(entry)
+            progress.sealed = progress.sealed | entry.sealed
+            grown = [self._files.path(progress, user_id, tracks.sealed) for user_id in tracks.by_user]
+            tracks.seal(entry.periods)
+            for path in grown:
+                path.unlink(missing_ok=True)
+
     def _left(self) -> RecordingError:
         return RecordingError(f"the recording in {self._directory} has been left: open it again to go on")
 
     def _commit(self, draft: Progress) -> None:
         if self._done:
             raise self._left()
-        patches = []
-        pages: dict[int, int] = {}
-        sizes: dict[str, int] = {}
-        for user_id, chunks in draft.tracks.chunks.items():
-            if draft.tracks.form.unit_bytes:
-                patches.append(self._wav_patch(draft, user_id, chunks))
-            else:
-                patch, pages[user_id] = self._opus_patch(draft, user_id, chunks)
-                sizes[draft.tracks.file(user_id)] = patch.before + len(patch.pieces[0][1])
-                patches.append(patch)
-        patches += self._appended(draft.lines) + self._appended(draft.pictures.added)
         try:
-            write_all(patches)
+            self._files.write(self._progress, draft)
         except RecordingError:
             self.abandon()
             raise
-        for added in (draft.lines, draft.pictures.added):
-            for name, parts in added.items():
-                self._sizes[name] = self._sizes.get(name, 0) + sum(map(len, parts))
-        for user_id, chunks in draft.tracks.chunks.items():
-            self._remember(user_id, chunks)
-        self._sizes |= sizes
-        self._pages |= pages
-        draft.tracks.chunks, draft.lines, draft.pictures.added = {}, {}, {}
         self._progress = draft
-
-    def _appended(self, added: dict[str, list[bytes]]) -> list[Patch]:
-        patches = []
-        for name, parts in added.items():
-            size = self._sizes.get(name, 0)
-            if not size and name.startswith(PICTURES):
-                make_directories((self._directory / name).parent)
-            patches.append(Patch(self._directory / (name + PART), size, [(size, b"".join(parts))]))
-        return patches
-
-    def _wav_patch(self, draft: Progress, user_id: int, chunks: list[Chunk]) -> Patch:
-        return wav_patch(self._path(draft, user_id), draft.tracks.form, self._end(user_id), chunks)
-
-    def _opus_patch(self, draft: Progress, user_id: int, chunks: list[Chunk]) -> tuple[Patch, int]:
-        path, size = self._path(draft, user_id), self._sizes.get(draft.tracks.file(user_id), 0)
-        if size and user_id not in self._pages:
-            self._pages[user_id] = opus.count_pages(path)
-        return opus_patch(
-            path,
-            draft.tracks.form,
-            self._end(user_id),
-            chunks,
-            size=size,
-            pages=self._pages.get(user_id, 0),
-            serial=user_id,
-        )
-
-    def _end(self, user_id: int) -> int:
-        """Where a track ends in its file."""
-        track = self._progress.tracks.by_user.get(user_id)
-        return track.end if track else 0
-
-    def _remember(self, user_id: int, chunks: list[Chunk]) -> None:
-        """Keep for the ledger which samples were written, without the samples."""
-        known = self._unledgered.setdefault(user_id, [])
-        for chunk in chunks:
-            chunk.parts = []
-            if known and known[-1].end == chunk.start:
-                known[-1].end, known[-1].stamp = chunk.end, chunk.stamp
-            else:
-                known.append(chunk)
 
     def _flush(self, *, suspended: bool) -> None:
         if self._progress is self._flushed and not suspended:
             return
-        for user_id in self._unledgered:
-            form = self._progress.tracks.form
-            if form.unit_bytes:
-                wav.patch(self._path(self._progress, user_id), form, self._end(user_id))
-        sizes = {name: size for name, size in self._sizes.items() if self._ledgered_sizes.get(name) != size}
-        entry = difference(self._flushed, self._progress, self._unledgered, sizes)
+        written = self._files.mend(self._progress)
+        entry = difference(self._flushed, self._progress, self._files.unledgered, self._files.new_sizes)
         entry.cuts, entry.suspended = self._cuts, suspended
-        if not self._begun:
-            entry.schema, entry.stream_id = SCHEMA, self._info.stream_id
+        if self._durable:
+            sync_all([*written, *{path.parent for path in written}])
         self._ledger.append(entry)
-        self._begun = True
-        self._flushed, self._unledgered, self._cuts = self._progress, {}, {}
-        self._ledgered_sizes |= sizes
-
-    def _path(self, progress: Progress, user_id: int) -> Path:
-        return self._directory / (progress.tracks.file(user_id) + PART)
+        if self._durable:
+            self._ledger.sync()
+        self._flushed, self._cuts = self._progress, {}
+        self._files.ledgered()

@@ -9,6 +9,7 @@ import msgspec
 
 from rtmsd.frames import MediaKind, TranscriptFrame
 from rtmsd.recording import opus, pictures
+from rtmsd.recording.file_plan import period_of
 from rtmsd.recording.files import (
     AUDIO,
     CHAT,
@@ -24,9 +25,12 @@ from rtmsd.recording.growing import reconcile_wav
 from rtmsd.recording.ledger import unflushed
 from rtmsd.recording.lines import whole_lines
 from rtmsd.recording.progress import Progress
-from rtmsd.recording.spans import Span, subtract
+from rtmsd.recording.spans import Span, clip, subtract
 from rtmsd.recording.timeline import Track
 from rtmsd.recording.wav import header_bytes
+
+# What is written lies at most so far behind what is heard: as long as Zoom keeps it for us (protocol.md §7.1).
+_NEAR_MS = 60_000
 
 # Lines whose loss is a gap: events are no medium.
 _MEDIA = {TRANSCRIPT: MediaKind.TRANSCRIPT, CHAT: MediaKind.CHAT}
@@ -47,7 +51,7 @@ def reconcile(
     "unflushed", but for events; returned is where such tracks end now.
     """
     _reopen_closed(directory, progress, sizes)
-    known = {progress.tracks.file(user_id) + PART for user_id in progress.tracks.by_user}
+    known = {name + PART for name in _unsealed(progress)}
     for path in (directory / AUDIO).glob("*" + PART):
         if f"{AUDIO}/{path.name}" not in known:
             path.unlink()
@@ -70,8 +74,39 @@ def reconcile(
     return cuts
 
 
+def last_sign(directory: Path, progress: Progress) -> int:
+    """Return the latest moment of which something was written, whether the ledger knows it or not, in Unix milliseconds.
+
+    The length of the tracks tells it, and when a file was last written, if that is near: files may have been copied.
+    Call it before `reconcile`, which cuts.
+    """
+    latest = progress.newest_ms or 0
+    if progress.zero_ms is not None and progress.tracks.by_user and progress.tracks.form.unit_bytes:
+        form = progress.tracks.form
+        for path in (directory / AUDIO).glob("*" + form.suffix + PART):
+            units = max(0, path.stat().st_size - header_bytes(form)) // form.unit_bytes
+            units += progress.tracks.span(period_of(path.name.removesuffix(PART)))[0]
+            latest = max(latest, progress.zero_ms + units * 1000 // form.units_per_sec)
+    for path in directory.rglob("*" + PART):
+        written_ms = path.stat().st_mtime_ns // 1_000_000
+        if latest < written_ms <= (progress.newest_ms or 0) + _NEAR_MS:
+            latest = written_ms
+    return latest
+
+
+def _unsealed(progress: Progress) -> list[str]:
+    """Name the files that tracks grow in, without those that are complete."""
+    tracks = progress.tracks
+    return [
+        tracks.file(user_id, period)
+        for user_id, track in tracks.by_user.items()
+        for period in tracks.periods(0, track.end)
+        if period >= tracks.sealed
+    ]
+
+
 def _reopen_closed(directory: Path, progress: Progress, sizes: dict[str, int]) -> None:
-    tracks = [progress.tracks.file(user_id) for user_id in progress.tracks.by_user]
+    tracks = _unsealed(progress)
     shown = [name for name in sizes if name.startswith(PICTURES)]
     for name in [EVENTS, CHAT, *tracks, *shown]:
         final, part = directory / name, directory / (name + PART)
@@ -79,8 +114,10 @@ def _reopen_closed(directory: Path, progress: Progress, sizes: dict[str, int]) -
             final.unlink()  # it was made of the other, which stays until the end
         elif final.exists():
             final.rename(part)
-    for name in DERIVED:
-        (directory / name).unlink(missing_ok=True)
+    made = [path for form in ("mixed*", "*.flac") for path in (directory / AUDIO).glob(form)]
+    for name in [*DERIVED, *(f"{AUDIO}/{path.name}" for path in made if path.suffix != PART)]:
+        if name not in progress.sealed:
+            (directory / name).unlink(missing_ok=True)
     for path in directory.glob("*" + NEW):
         path.unlink()
 
@@ -88,17 +125,24 @@ def _reopen_closed(directory: Path, progress: Progress, sizes: dict[str, int]) -
 def _reconcile_wav(
     directory: Path, progress: Progress, user_id: int, sizes: dict[str, int], *, suspended: bool
 ) -> int:
-    path = directory / (progress.tracks.file(user_id) + PART)
-    form, track = progress.tracks.form, progress.tracks.by_user[user_id]
-    size = path.stat().st_size if path.exists() else 0
-    on_disk = max(0, size - header_bytes(form)) // form.unit_bytes
-    if on_disk < track.end:
-        track = _lose(progress, user_id, on_disk)
-    if not track.end:
-        path.unlink(missing_ok=True)
-        return 0
-    # What was suspended is as the ledger says, and need not be read.
-    reconcile_wav(path, form, track.end, [(0, track.end)] if suspended else track.runs)
+    tracks, form = progress.tracks, progress.tracks.form
+    track = tracks.by_user[user_id]
+    for period in tracks.periods(0, track.end):
+        start, stop = tracks.span(period)
+        if period < tracks.sealed:
+            continue
+        path = directory / (tracks.file(user_id, period) + PART)
+        size = path.stat().st_size if path.exists() else 0
+        on_disk = start + max(0, size - header_bytes(form)) // form.unit_bytes
+        if on_disk < track.reach(start, stop):
+            track = _lose(progress, user_id, on_disk)
+        end = track.reach(start, stop)
+        if end == start:
+            path.unlink(missing_ok=True)
+            continue
+        # What was suspended is as the ledger says, and need not be read.
+        runs = [(start, end)] if suspended else clip(track.runs, start, end)
+        reconcile_wav(path, form, end - start, [(a - start, b - start) for a, b in runs])
     return track.end
 
 

@@ -30,6 +30,11 @@ class Track:
     def runs(self) -> list[Span]:
         return list(zip(self.starts, self.ends, strict=True))
 
+    def reach(self, start: int, stop: int) -> int:
+        """Return where the last run between two places ends; `start` when there is none."""
+        at = bisect_left(self.starts, stop) - 1
+        return max(start, min(self.ends[at], stop)) if at >= 0 else start
+
     def copy(self) -> Track:
         track = Track()
         track.starts, track.ends, track.stamps = self.starts.copy(), self.ends.copy(), self.stamps.copy()

@@ -34,7 +34,7 @@ def purge(directory: Path, info: StreamInfo, *, version: str, why: str = "revoke
                     "meeting_uuid": info.meeting_uuid,
                     "stream_id": info.stream_id,
                     "why": why,
-                    "deleted_ms": _now_ms(directory),
+                    "deleted_ms": now_ms(directory),
                     "files": len(files),
                     "bytes": sum(sizes),
                 }
@@ -48,7 +48,8 @@ def purge(directory: Path, info: StreamInfo, *, version: str, why: str = "revoke
     sync_directory(directory)
 
 
-def _now_ms(directory: Path) -> int:
+def now_ms(directory: Path) -> int:
+    """Ask the file system for the time."""
     probe = directory / (TOMBSTONE + PART)
     handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

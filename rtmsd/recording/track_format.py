@@ -7,11 +7,15 @@ two samples (G722), 2.5 ms (OPUS, of which every packet is a multiple).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from rtmsd.frames import AudioFormat
 
-# RIFF sizes have 32 bits, and the outer one counts what precedes the data of the longest header too.
-LARGEST_DATA_BYTES = 2**32 - 1 - 50
+# RIFF sizes have 32 bits, and the outer one counts what precedes the data of the longest header too. RF64 has no such end.
+LARGEST_DATA_BYTES = 2**32 - 1 - 86
+
+# No track is longer.
+LONGEST_MS = 36 * 3_600_000
 
 # Opus is always decoded at this rate, whatever was encoded (RFC 7845 §5.1).
 OPUS_RATE = 48_000
@@ -35,9 +39,18 @@ class TrackFormat:
     def units_per_sec(self) -> int:
         return self.rate // self.unit_samples
 
+    @cached_property
+    def wide(self) -> bool:
+        """True when the longest track could not be said in RIFF: the header then has room to become one of RF64."""
+        return self.unit_bytes * self.units_per_sec * LONGEST_MS // 1000 > LARGEST_DATA_BYTES
+
+    def is_rf64(self, units: int) -> bool:
+        """True when a file of that many units must be RF64."""
+        return units * self.unit_bytes > LARGEST_DATA_BYTES
+
     @property
     def suffix(self) -> str:
-        """What the names of its files end in."""
+        """What the names of the files end in that it grows in."""
         return ".wav" if self.unit_bytes else ".opus"
 
     @property

@@ -8,15 +8,16 @@ import math
 from rtmsd.frames import AudioFormat, AudioFrame, Gap, MediaKind
 from rtmsd.recording import opus
 from rtmsd.recording.account import Sound
-from rtmsd.recording.files import track_file
+from rtmsd.recording.file_plan import FilePlan
 from rtmsd.recording.ledger import JITTER_MS, Ledger
+from rtmsd.recording.spans import Span
 from rtmsd.recording.timeline import Track
-from rtmsd.recording.track_format import LARGEST_DATA_BYTES, TrackFormat, track_format
-
-# No track is longer, nor than what a WAV header can say.
-LONGEST_MS = 36 * 3_600_000
+from rtmsd.recording.track_format import LONGEST_MS, TrackFormat, track_format
 
 _MOST_NAMES = 100
+
+# What goes back further than this is taken for a clock that was set, not for packets in disorder.
+_STEP_MS = 1000
 
 
 class Chunk:
@@ -34,18 +35,25 @@ class Chunk:
 class Tracks:
     """All tracks have the format of the first packet and begin at one zero; `chunks` is what a draft adds to them.
 
-    Refused packets are ledgered as bad_timestamp, too_long, format_changed or format_unsupported; before_zero may
-    be a part of one. `overlapping_samples`, which were there already, are counted only. Packets of OPUS cannot be
+    Refused packets are ledgered as bad_timestamp, format_changed or format_unsupported; before_zero may be a part of one,
+    and too_late, for whose place the file is closed already. `overlapping_samples`, which were there already, are counted only. Counted too: `regressions`, packets older than the newest of their track; `clock_steps`, by more than a
+    second; `length_mismatches`, packets that came before the one ahead of them was over. Packets of OPUS cannot be
     divided: one that was there in part is refused as overlapping, one that is no packet as bad_packet.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self.plan = FilePlan()
+        self.sealed = 0  # so many periods, whose files are closed
         self.audio: AudioFormat | None = None
         self.by_user: dict[int, Track] = {}
         self.names: dict[int, tuple[str, ...]] = {}
         self.chunks: dict[int, list[Chunk]] = {}
         self._own: set[int] = set()
+        self._form: TrackFormat | None = None
+        self._period = 0  # units in one file, 0: all of them
+        self._floor = 0  # nothing can be placed before
+        self._edge = 0  # up to here something is special
         self._limit = 0
         self._block = 2
         self._samples = 1
@@ -62,9 +70,8 @@ class Tracks:
     @property
     def form(self) -> TrackFormat:
         """How all tracks are stored."""
-        form = track_format(self.audio) if self.audio is not None else None
-        assert form is not None
-        return form
+        assert self._form is not None
+        return self._form
 
     @property
     def mixed(self) -> bool:
@@ -81,9 +88,27 @@ class Tracks:
         """How long a track can be."""
         return self._limit * 1000 // self._rate if self.audio else LONGEST_MS
 
-    def file(self, user_id: int) -> str:
-        """Name the file of a track."""
-        return track_file(user_id, mixed=self.mixed, suffix=self.form.suffix)
+    def file(self, user_id: int, period: int = 0) -> str:
+        """Name the file that a track grows in."""
+        return self.plan.growing(user_id, period, mixed=self.mixed, form=self.form)
+
+    @property
+    def divided(self) -> bool:
+        """True when a track has a file for each period."""
+        return bool(self._period)
+
+    def span(self, period: int) -> Span:
+        """Return which units are in a period's files."""
+        return (period * self._period, (period + 1) * self._period) if self._period else (0, self._limit)
+
+    def periods(self, start: int, end: int) -> range:
+        """Return which periods a span of units touches."""
+        return range(start // self._period, -(-end // self._period)) if self._period else range(1)
+
+    def seal(self, periods: int) -> None:
+        """Take nothing more for the first so many periods."""
+        self.sealed, self._floor = periods, periods * self._period
+        self._edge = self._floor + self._tolerance if self._floor else 0
 
     def sounds(self) -> dict[int, Sound]:
         """Tell what each track has, in samples."""
@@ -95,13 +120,13 @@ class Tracks:
 
     def restore_format(self, audio: AudioFormat) -> None:
         """Fix the format of all tracks."""
-        self.audio = audio
+        self.audio, self._form = audio, track_format(audio)
         form = self.form
         self._block, self._rate, self._samples = form.unit_bytes, form.units_per_sec, form.unit_samples
-        self._tolerance = self._rate * JITTER_MS // 1000
         self._limit = LONGEST_MS * self._rate // 1000
-        if self._block:
-            self._limit = min(self._limit, LARGEST_DATA_BYTES // self._block)
+        self._period = self.plan.period_ms(form) * self._rate // 1000
+        self._tolerance = self._rate * JITTER_MS // 1000
+        self.seal(self.sealed)
 
     def place(self, frame: AudioFrame, zero_ms: int) -> None:
         """Put a packet where it belongs; what cannot be placed is ledgered."""
@@ -114,13 +139,16 @@ class Tracks:
             self._place_packet(frame, position)
             return
         count = len(data) // self._block
-        if position < 0:
-            self._early(frame, -position)
-            data, count, position = data[-position * self._block :], count + position, 0
+        if position < self._edge:
+            exactly, data, position = self._at_the_edge(frame, position)
+            count = len(data) // self._block
+            if exactly and count > 0:
+                self._fill(frame, self._track_of(_key(frame), frame.user_name), position, data, count)
+                return
         if count <= 0:
             return
         if position + count > self._limit:
-            self._refuse_far(frame, position)
+            self.refuse(frame, "bad_timestamp")
             return
         user_id = _key(frame)
         track = self._track_of(user_id, frame.user_name)
@@ -128,12 +156,40 @@ class Tracks:
         if start is not None:
             self._chunk(user_id, start, start + count, stamp, data[: count * self._block])
             return
-        start, fresh = track.place(stamp, position, count, self._tolerance)
+        self._fill(frame, track, track.stand(stamp, position, self._tolerance), data, count)
+
+    def _at_the_edge(self, frame: AudioFrame, position: int) -> tuple[bool, bytes, int]:
+        """Refuse what of a packet lies before the floor, and return whether the rest must lie exactly there, and where.
+
+        Jitter must not lead it into a file that is closed.
+        """
+        before = self._floor - position
+        if before <= 0:
+            return True, frame.data, position
+        self._early(frame, before, "before_zero" if position < 0 else "too_late")
+        return bool(self._floor), frame.data[before * self._block :], self._floor
+
+    def _fill(self, frame: AudioFrame, track: Track, start: int, data: bytes, count: int) -> None:
+        """Put units exactly there, except where there are some already."""
+        stamp, newest = frame.timestamp_ms, track.stamps[-1] if track.stamps else frame.timestamp_ms
+        fresh = track.fill(stamp, start, start + count)
+        if stamp != newest and fresh and stamp >= self.ledger.recoverable_ms:
+            self._wonder(stamp - newest, whole=fresh == [(start, start + count)])
         for a, b in fresh:
-            self._chunk(user_id, a, b, stamp, data[(a - start) * self._block : (b - start) * self._block])
+            piece = data[(a - start) * self._block : (b - start) * self._block]
+            self._chunk(_key(frame), a, b, stamp, piece)
             count -= b - a
         if count:
             self.ledger.count("overlapping_samples", count * self._samples)
+
+    def _wonder(self, later_ms: int, *, whole: bool) -> None:
+        """Count what a packet tells of the sender's clock; `later_ms` is how much newer it is than its track."""
+        if later_ms < -_STEP_MS:
+            self.ledger.count("clock_steps")
+        elif later_ms < 0:
+            self.ledger.count("regressions")
+        elif not whole:
+            self.ledger.count("length_mismatches")
 
     def _place_packet(self, frame: AudioFrame, position: int) -> None:
         """Put a packet of OPUS into the place nearest to where it belongs: whole, or not at all."""
@@ -145,7 +201,7 @@ class Tracks:
             self.refuse(frame, "before_zero")
             return
         if position + count > self._limit:
-            self._refuse_far(frame, position)
+            self.refuse(frame, "bad_timestamp")
             return
         user_id = _key(frame)
         track = self._track_of(user_id, frame.user_name)
@@ -158,9 +214,6 @@ class Tracks:
             self.refuse(frame, "overlapping")
         else:
             self.ledger.count("overlapping_samples", count * self._samples)
-
-    def _refuse_far(self, frame: AudioFrame, position: int) -> None:
-        self.refuse(frame, "bad_timestamp" if position > LONGEST_MS * self._rate // 1000 else "too_long")
 
     def refuse(self, frame: AudioFrame, cause: str, lost_ms: int | None = None) -> None:
         """Ledger a packet, or its first `lost_ms`, as not kept."""
@@ -212,9 +265,9 @@ class Tracks:
         self.restore_format(form)
         return True
 
-    def _early(self, frame: AudioFrame, samples: int) -> None:
-        samples = min(samples, len(frame.data) // self._block)
-        self.refuse(frame, "before_zero", lost_ms=-(-samples * 1000 // self._rate))
+    def _early(self, frame: AudioFrame, units: int, cause: str) -> None:
+        units = min(units, len(frame.data) // self._block)
+        self.refuse(frame, cause, lost_ms=-(-units * 1000 // self._rate))
 
 
 def _key(frame: AudioFrame) -> int:

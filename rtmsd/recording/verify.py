@@ -23,6 +23,7 @@ from rtmsd.recording.files import (
     LEDGER,
     MANIFEST,
     PICTURES,
+    SIGNATURE,
     SUBTITLES,
     SUMS,
     TOMBSTONE,
@@ -31,6 +32,7 @@ from rtmsd.recording.files import (
 from rtmsd.recording.ledger import concerns_audio
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import SCHEMA, FileEntry, Manifest, TrackEntry, digest, sums
+from rtmsd.recording.signature import is_signed
 from rtmsd.recording.spans import clip, total, union
 from rtmsd.recording.verify_tracks import check_speakers, check_tracks
 
@@ -84,16 +86,18 @@ class _Said(msgspec.Struct, forbid_unknown_fields=True):
     raw: dict[str, Any]  # whatever Zoom sent
 
 
-def verify(directory: Path) -> Report:
+def verify(directory: Path, *, public_key: str = "") -> Report:
     """Read every file of a recording, wherever it has been moved, and say what is wrong with it.
 
+    `public_key`: the key, as `read_public_key` gives it, that must have signed it; without one a signature that is there
+    must be that of the key in the manifest.
     Never raises on what it finds. Without problems: no file is missing, altered or unlisted, all tracks have the same
     length, and the numbers of the manifest agree with the files and with each other.
     """
     if not directory.is_dir():
         return Report([f"a recording is a directory, and {directory} is none"])
     if (directory / TOMBSTONE).exists():
-        return Report(["this recording was deleted on request; only its tombstone is left"])
+        return Report([f"this recording was deleted ({_why(directory)}); only its tombstone is left"])
     if (directory / LEDGER).exists():
         return Report(
             [
@@ -110,6 +114,7 @@ def verify(directory: Path) -> Report:
         return Report([*problems, f"{error.filename or directory} cannot be read: {error.strerror}"])
     except ValueError as error:
         return Report([*problems, f"{MANIFEST} is no manifest that this version knows: {error}"])
+    problems += _check_signature(directory, manifest.signer, public_key)
     for check in (lambda _, told: _check_manifest(told, found), *_CHECKS):
         try:
             problems += check(directory, manifest)
@@ -120,6 +125,14 @@ def verify(directory: Path) -> Report:
     return Report(problems, manifest)
 
 
+def _why(directory: Path) -> str:
+    try:
+        note = msgspec.json.decode((directory / TOMBSTONE).read_bytes(), type=dict[str, Any])
+    except (OSError, ValueError):
+        return "its tombstone cannot be read"
+    return {"revoked": "on request", "retention": "it was old enough"}.get(note.get("why", ""), "on request")
+
+
 def _digests(directory: Path, problems: list[str]) -> dict[str, FileEntry]:
     found = {}
     for parent, _, names in os.walk(directory):
@@ -128,7 +141,7 @@ def _digests(directory: Path, problems: list[str]) -> dict[str, FileEntry]:
             relative = path.relative_to(directory).as_posix()
             if not S_ISREG(path.lstat().st_mode):
                 problems.append(f"{relative} should be an ordinary file")
-            elif relative != SUMS:
+            elif relative not in (SUMS, SIGNATURE):
                 found[relative] = digest(path)
     return found
 
@@ -156,6 +169,24 @@ def _check_sums(directory: Path, found: dict[str, FileEntry]) -> Iterator[str]:
     yield from wrong or [f"{SUMS} is not written as rtmsd writes it (one sorted line for each file)"]
 
 
+def _check_signature(directory: Path, signer: str, expected: str) -> Iterator[str]:
+    path = directory / SIGNATURE
+    if not signer:
+        if path.exists():
+            yield f"{SIGNATURE} should not be there: the manifest names no signer"
+        if expected:
+            yield "the recording should be signed, and is not"
+        return
+    if expected and signer != expected:
+        yield f"the recording should be signed by the key {expected}, and is by {signer}"
+    elif not path.is_file():
+        yield f"{SIGNATURE} is missing"
+    elif not (directory / SUMS).is_file() or not is_signed(
+        (directory / SUMS).read_bytes(), path.read_bytes(), signer
+    ):
+        yield f"{SIGNATURE} is not the signature of {SUMS} by the key {signer}"
+
+
 def _check_manifest(manifest: Manifest, found: dict[str, FileEntry]) -> Iterator[str]:
     if manifest.schema != SCHEMA:
         yield f"{MANIFEST} should have schema {SCHEMA}, and has {manifest.schema}"
@@ -168,24 +199,26 @@ def _check_manifest(manifest: Manifest, found: dict[str, FileEntry]) -> Iterator
     due = completeness((track.account, track.rate) for track in manifest.tracks if track.rate > 0)
     if manifest.tracks and manifest.completeness != due:
         yield f"the completeness should be {due} by its tracks, and is given as {manifest.completeness}"
+    if not 0 <= manifest.backlog_secs * 1000 <= manifest.duration_ms:
+        yield f"the backlog should be a part of the recording, and is {manifest.backlog_secs} s"
     if not 0 <= manifest.completeness <= 1:
         yield f"the completeness should lie between 0 and 1, and is {manifest.completeness}"
 
 
 def _check_account(track: TrackEntry, manifest: Manifest) -> Iterator[str]:
     if track.rate <= 0 or track.samples != manifest.duration_ms * track.rate // 1000:
-        yield f"{track.file} should be as long as the recording, {manifest.duration_ms} ms, and has {track.samples} samples"
+        yield f"{track.label} should be as long as the recording, {manifest.duration_ms} ms, and has {track.samples} samples"
         return
     parts = track.account
     if min(parts.present, parts.silent, parts.missing, parts.paused) < 0:
-        yield f"{track.file} should have no negative seconds"
+        yield f"{track.label} should have no negative seconds"
     if parts.present + parts.silent + parts.missing + parts.paused != track.samples:
-        yield f"present, silent, missing and paused seconds of {track.file} do not add up to its {track.samples} samples"
+        yield f"present, silent, missing and paused seconds of {track.label} do not add up to its {track.samples} samples"
     gaps = [gap for gap in manifest.gaps if concerns_audio(gap, track.user_id)]
     spans = union((gap.from_ms - manifest.zero_ms, gap.to_ms - manifest.zero_ms) for gap in gaps)
     ledgered = total(clip(spans, 0, manifest.duration_ms))
     if parts.missing > (ledgered + 1) * track.rate // 1000:
-        yield f"{track.file} misses more than the gaps of the manifest explain"
+        yield f"{track.label} misses more than the gaps of the manifest explain"
 
 
 def _check_gaps(directory: Path, manifest: Manifest) -> Iterator[str]:

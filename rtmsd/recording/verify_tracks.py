@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import AudioFormat
-from rtmsd.recording import opus, wav
-from rtmsd.recording.files import AUDIO, MIXED, SPEAKERS
+from rtmsd.recording import flac, opus, wav
+from rtmsd.recording.file_plan import FilePlan, period_of
+from rtmsd.recording.files import AUDIO, SPEAKERS
 from rtmsd.recording.layout import safe_name
-from rtmsd.recording.manifest import Manifest, TrackEntry
+from rtmsd.recording.manifest import Manifest, TrackEntry, TrackPart
 from rtmsd.recording.mixed import mixed_format
-from rtmsd.recording.spans import Span, subtract, total
+from rtmsd.recording.spans import Span, clip, subtract, total
 from rtmsd.recording.speakers import PAUSE_MS, Turn, parse_rttm
 from rtmsd.recording.track_format import TrackFormat, track_format
 
@@ -28,23 +29,49 @@ def check_tracks(directory: Path, manifest: Manifest) -> Iterator[str]:
         if form is None:
             yield f"{track.file} should be of a codec, rate and channels that rtmsd records"
         else:
-            expected[track.file] = form, track.samples
-    if expected and not any(_is_mix(track) for track in manifest.tracks):
-        form, samples = next(iter(expected.values()))
-        if form.summed:
-            expected[MIXED] = mixed_format(form), samples
+            yield from _check_parts(track, form, manifest)
+            expected |= {part.file: (form, part.samples) for part in track.files}
+            if form.summed and not _is_mix(track):
+                expected |= {_mix_of(part, form): (mixed_format(form), part.samples) for part in track.files}
     there = {name for name in manifest.files if name.startswith(f"{AUDIO}/")}
     for name in sorted(there ^ expected.keys()):
         yield f"{name} should be both a file and a track of the manifest"
     for name in sorted(there & expected.keys()):
         form, samples = expected[name]
         try:
-            found = (wav if form.unit_bytes else opus).check(directory / name, form)
+            found = _check_of(name)(directory / name, form)
         except RecordingError as error:
             yield str(error)
         else:
             if found != samples:
                 yield f"{name} should have {samples} samples by the manifest, and has {found}"
+
+
+def _check_parts(track: TrackEntry, form: TrackFormat, manifest: Manifest) -> Iterator[str]:
+    """Say whether the files of a track lie where its periods are, and are called after them."""
+    period = FilePlan(minutes_per_file=manifest.minutes_per_file).period_ms(form) * form.rate // 1000
+    if bool(track.file) == bool(period) or (track.parts and not period):
+        yield f"the track of user {track.user_id} should be one file, or divided into parts as all tracks are"
+    ends = 0
+    for part in track.parts if period else ():
+        number = part.first_sample // period
+        length = min(period, track.samples - part.first_sample)
+        if part != TrackPart(part.file, number * period, length) or number != period_of(part.file):
+            yield f"{part.file} should be the {number + 1}. part of its track, with {length} samples, and is not"
+        if part.first_sample < ends:
+            yield f"{part.file} should come after the part before it"
+        ends = part.first_sample + part.samples
+
+
+def _mix_of(part: TrackPart, form: TrackFormat) -> str:
+    """Name the mix that a part of a track is in."""
+    suffix = Path(part.file).suffix
+    number = f".{period_of(part.file) + 1:04}" if "." in Path(part.file).stem else ""
+    return f"{AUDIO}/mixed{number}{suffix if suffix in ('.wav', '.flac') else form.suffix}"
+
+
+def _check_of(name: str) -> Callable[[Path, TrackFormat], int]:
+    return {".flac": flac.check, ".opus": opus.check}.get(Path(name).suffix, wav.check)
 
 
 def check_speakers(directory: Path, manifest: Manifest) -> Iterator[str]:
@@ -74,7 +101,7 @@ def _form(track: TrackEntry) -> TrackFormat | None:
 
 
 def _is_mix(track: TrackEntry) -> bool:
-    return Path(track.file).stem == Path(MIXED).stem
+    return Path(track.files[0].file if track.files else "").name.startswith("mixed.")
 
 
 def _check_turns(directory: Path, track: TrackEntry, turns: list[Turn], manifest: Manifest) -> Iterator[str]:
@@ -90,10 +117,20 @@ def _check_turns(directory: Path, track: TrackEntry, turns: list[Turn], manifest
         return
     spans = [(turn.start_ms * track.rate // 1000, turn.end_ms * track.rate // 1000) for turn in turns]
     if total(spans) < track.account.present:
-        yield f"{SPEAKERS} has {total(spans) / track.rate} s of user {track.user_id}, and {track.file} {track.present_secs} s"
+        heard = total(spans) / track.rate
+        yield f"{SPEAKERS} has {heard} s of user {track.user_id}, and the track {track.present_secs} s"
     form = _form(track)
-    if form is not None and not _silent(directory / track.file, form, subtract([(0, track.samples)], spans)):
-        yield f"{track.file} has sound outside the turns of {SPEAKERS}"
+    if form is None:
+        return
+    for part in track.files:
+        first, end = part.first_sample, part.first_sample + part.samples
+        quiet = [(a - first, b - first) for a, b in subtract([(first, end)], spans)]
+        if not _silent(directory / part.file, form, quiet):
+            yield f"{part.file} has sound outside the turns of {SPEAKERS}"
+    there = [(part.first_sample, part.first_sample + part.samples) for part in track.files]
+    # The ends of turns are rounded to milliseconds.
+    if any(b - a > track.rate // 500 for a, b in subtract(clip(spans, 0, track.samples), there)):
+        yield f"{SPEAKERS} has turns of user {track.user_id} for which there is no file"
 
 
 def _silent(path: Path, form: TrackFormat, quiet: list[Span]) -> bool:
@@ -106,9 +143,18 @@ def _silent(path: Path, form: TrackFormat, quiet: list[Span]) -> bool:
             return True  # the check of the tracks tells
         sounding = [(a * each, b * each) for a, b in heard]
         return subtract(sounding, quiet) == sounding
+    if path.suffix == ".flac":
+        return _silent_flac(path, form, quiet)
     first, units = wav.header_bytes(form), form.unit_samples
     spans = [(first + a // units * form.unit_bytes, first + b // units * form.unit_bytes) for a, b in quiet]
     return _holds_only(path, form.silence, spans)
+
+
+def _silent_flac(path: Path, form: TrackFormat, quiet: list[Span]) -> bool:
+    try:
+        return flac.silent(path, form, quiet)
+    except (OSError, RecordingError):
+        return True  # the check of the tracks tells
 
 
 def _holds_only(path: Path, silence: int, spans: list[Span]) -> bool:

@@ -1,4 +1,7 @@
-"""WAV of 16-bit PCM, A-law and G.722: a header, then samples. The header is right again after every flush."""
+"""WAV of 16-bit PCM, A-law and G.722: a header, then samples. The header is right again after every flush.
+
+Beyond 4 GiB it is RF64 (EBU Tech 3306): where that can happen the header has a chunk `JUNK`, which becomes `ds64`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,19 @@ from pathlib import Path
 
 from rtmsd.errors import RecordingError
 from rtmsd.recording.patches import write_at
-from rtmsd.recording.track_format import LARGEST_DATA_BYTES, TrackFormat
+from rtmsd.recording.track_format import TrackFormat
 
 # Format tag and bits of a sample: WAVE_FORMAT_PCM, WAVE_FORMAT_ALAW, and the number by which ffmpeg reads and writes G.722.
 _TAGS = {"L16": (1, 16), "G711": (6, 8), "G722": (0x028F, 4)}
-_LONGEST_HEADER = 58
+_SPARE_BYTES = 28  # of JUNK or ds64, without its name and size
+_UNKNOWN = 0xFFFFFFFF  # "see ds64"
 _PIECE_BYTES = 1 << 20
 
 
 def header_bytes(form: TrackFormat) -> int:
     """Length of the header: all formats but PCM have a longer `fmt ` chunk, and a `fact` chunk with the samples."""
-    return 44 if form.codec == "L16" else _LONGEST_HEADER
+    spare = 8 + _SPARE_BYTES if form.wide else 0
+    return spare + (44 if form.codec == "L16" else 58)
 
 
 def header(form: TrackFormat, units: int) -> bytes:
@@ -29,10 +34,14 @@ def header(form: TrackFormat, units: int) -> bytes:
     layout = struct.pack("<HHIIHH", tag, form.channels, form.rate, byte_rate, form.unit_bytes, bits)
     chunks = struct.pack("<4sI", b"fmt ", 16) + layout
     if tag != 1:
-        fact = struct.pack("<4sII", b"fact", 4, units * form.unit_samples)
+        fact = struct.pack("<4sII", b"fact", 4, min(units * form.unit_samples, _UNKNOWN))
         chunks = struct.pack("<4sI", b"fmt ", 18) + layout + struct.pack("<H", 0) + fact
-    sized = b"WAVE" + chunks + struct.pack("<4sI", b"data", size)
-    return struct.pack("<4sI", b"RIFF", len(sized) + size) + sized
+    riff = header_bytes(form) - 8 + size
+    if form.is_rf64(units):
+        sizes = struct.pack("<4sIQQQI", b"ds64", _SPARE_BYTES, riff, size, units * form.unit_samples, 0)
+        return struct.pack("<4sI4s", b"RF64", _UNKNOWN, b"WAVE") + sizes + chunks + b"data\xff\xff\xff\xff"
+    spare = struct.pack("<4sI", b"JUNK", _SPARE_BYTES) + bytes(_SPARE_BYTES) if form.wide else b""
+    return struct.pack("<4sI4s", b"RIFF", riff, b"WAVE") + spare + chunks + struct.pack("<4sI", b"data", size)
 
 
 def patch(path: Path, form: TrackFormat, units: int) -> None:
@@ -81,8 +90,6 @@ def check(path: Path, form: TrackFormat) -> int:
             f"{path.name} should begin with a WAV header of {header_bytes(form)} bytes, and has {len(head)}"
         )
     units = (size - len(head)) // form.unit_bytes
-    if units * form.unit_bytes > LARGEST_DATA_BYTES:
-        raise RecordingError(f"{path.name} is longer than a WAV file can be")
     # Every field of the header follows from the format and the length: comparing it whole leaves nothing unchecked.
     if head != header(form, units):
         raise RecordingError(

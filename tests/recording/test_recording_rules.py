@@ -160,18 +160,6 @@ def test_nothing_is_longer_than_36_hours(tmp_path):
     assert manifest.tracks[0].present_secs == 0.02
 
 
-def test_too_long_for_a_wav(tmp_path):
-    """A WAV header ends at 4 GiB: later sound is refused and ledgered, and the recording stays valid."""
-    wide = AudioFormat("L16", 384_000, 8, True)
-    data = bytes(6144)
-    later = [packet(1, hour * 1_000_000, data, wide) for hour in range(1, 3)]
-    recording = opened(tmp_path)
-    recording.write([packet(1, 0, data, wide), *later])
-    recording.suspend()
-    ledger = (tmp_path / "ledger.jsonl.part").read_text()
-    assert '"too_long":2' in ledger
-
-
 def test_first_format_stays(tmp_path):
     """A packet in another format, or in none that can be written, is refused and counts as missing."""
     other, unknown = AudioFormat("L16", 16_000, 1, True), AudioFormat("AMR", RATE, 1, True)
