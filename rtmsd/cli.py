@@ -8,7 +8,9 @@ import faulthandler
 import os
 import random
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -232,7 +234,7 @@ def sim(
 
 
 @main.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("place", metavar="DIR|URL")
 @click.option(
     "--public-key",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -240,23 +242,40 @@ def sim(
     help="The Ed25519 key (PEM) that must have signed it.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show how much there is of every speaker and medium.")
-def verify(directory: Path, public_key: Path | None, verbose: bool) -> None:
-    """Check a recording; exit 1 when it is not whole."""
+def verify(place: str, public_key: Path | None, verbose: bool) -> None:
+    """Check a recording, in a directory or in a bucket (s3://bucket/…/stream=…); exit 1 when it is not whole."""
     try:
-        report = verify_recording(
-            directory, public_key=read_public_key(public_key.read_bytes()) if public_key else ""
-        )
+        key = read_public_key(public_key.read_bytes()) if public_key else ""
     except RtmsdError as error:
         _fail(f"{public_key}: {error}")
-    if verbose and report.manifest is not None:
-        click.echo(coverage_table(directory, report.manifest), nl=False)
+    try:
+        with _recording_at(place) as directory:
+            report = verify_recording(directory, public_key=key)
+            if verbose and report.manifest is not None:
+                click.echo(coverage_table(directory, report.manifest), nl=False)
+    except (RtmsdError, ValueError) as error:
+        _fail(f"{place}: {error}")
     for problem in report.problems:
         click.echo(problem, err=True)
     if not report.ok:
         number = len(report.problems)
-        click.echo(f"{directory}: NOT good ({number} problem{'s' * (number != 1)})", err=True)
+        click.echo(f"{place}: NOT good ({number} problem{'s' * (number != 1)})", err=True)
         sys.exit(1)
-    click.echo(f"{directory}: intact. {report.summary}")
+    click.echo(f"{place}: intact. {report.summary}")
+
+
+@contextmanager
+def _recording_at(place: str) -> Iterator[Path]:
+    """Give the directory of a recording; one in a bucket is downloaded for as long as the context lasts."""
+    if "://" not in place:
+        yield Path(place)
+        return
+    try:
+        fetching = import_module("rtmsd_s3.fetching")
+    except ImportError:
+        _fail("recordings in buckets need the S3 sink's library: pip install 'rtmsd[s3]'")
+    with fetching.open_recording(place) as directory:
+        yield directory
 
 
 @main.command()

@@ -26,6 +26,7 @@ from bucket_bench import (
     until,
     uploaded,
 )
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty_proxy import FaultyProxy, no_fault
@@ -33,6 +34,7 @@ from structlog.testing import capture_logs
 
 from rtmsd.api import Secret, SinkError
 from rtmsd.api.recording import verify
+from rtmsd.cli import main
 from rtmsd_s3 import S3Options
 from rtmsd_s3.bucket import Bucket
 from rtmsd_s3.fetching import open_recording
@@ -80,7 +82,23 @@ async def test_a_recording_is_verified_where_it_stands(tmp_path: Path, proxy: Fa
         ):
             pass
 
+        told = CliRunner().invoke(main, ["verify", f"{chosen.url}/{KEY}"], env=environ(chosen))
+        assert (told.exit_code, "intact" in told.output) == (0, True), told.output
+        told = CliRunner().invoke(main, ["verify", f"{chosen.url}/no"], env=environ(chosen))
+        assert (told.exit_code, "there is nothing at" in told.output) == (1, True), told.output
+
     await asyncio.to_thread(look)
+
+
+def environ(chosen: S3Options) -> dict[str, str]:
+    """What `rtmsd verify URL` finds its bucket by."""
+    assert chosen.access_key_id is not None and chosen.secret_access_key is not None
+    return {
+        "AWS_ENDPOINT_URL": chosen.endpoint or "",
+        "AWS_REGION": chosen.region or "",
+        "AWS_ACCESS_KEY_ID": chosen.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": chosen.secret_access_key.reveal(),
+    }
 
 
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 5])
