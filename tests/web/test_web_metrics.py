@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 from page_source import DISK, GUEST_FIRST, NOW_MS, STREAMS, Source, admin
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from rtmsd.web.counters import WebhookCounters
-from rtmsd.web.status import Starts, Sums
+from rtmsd.protocol.codes import StopReason
+from rtmsd.web.counters import REFUSALS, WebhookCounters
+from rtmsd.web.status import MeetingState, Starts, Sums
 
 EXPECTED = {
     "rtmsd_build_info": ("gauge", "Which rtmsd this is."),
@@ -147,3 +152,24 @@ async def test_a_daemon_that_has_just_started() -> None:
     assert "rtmsd_webhook_clock_skew_seconds" not in names
     assert "rtmsd_sink_last_success_timestamp_seconds" not in names
     assert {"rtmsd_build_info", "rtmsd_webhook_ack_seconds_count"} <= names
+
+
+def test_the_alerts_ask_for_what_there_is() -> None:
+    """config/prometheus-rules.yml names metrics, results and states that rtmsd has, and each alert says what it means."""
+    rules = yaml.safe_load((Path(__file__).parents[2] / "config" / "prometheus-rules.yml").read_text())
+    [group] = rules["groups"]
+    for rule in group["rules"]:
+        names = re.findall(r"rtmsd_[a-z_]+", rule["expr"])
+        assert {name.removesuffix("_bucket") for name in names} <= EXPECTED.keys(), rule["alert"]
+        for label, values in re.findall(r'(result|state|reason)[!=]~?"([^"]+)"', rule["expr"]):
+            known = {
+                "result": {"taken", "duplicate", "ignored", "validated", *REFUSALS},
+                "state": set(get_args(MeetingState)),
+                "reason": {reason.name.lower() for reason in StopReason},
+            }[label]
+            assert set(values.split("|")) <= known, rule["alert"]
+        assert rule["labels"]["severity"] in ("page", "ticket") and rule["annotations"]["summary"].endswith(
+            "."
+        )
+    alerts = [rule["alert"] for rule in group["rules"]]
+    assert len(alerts) == len(set(alerts))

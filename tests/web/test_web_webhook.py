@@ -341,6 +341,17 @@ async def test_probes(tmp_path: Path) -> None:
         assert (await one.post(started(), headers=signed(started()), path="/webhook/notes"))[0] == 200
 
 
+async def test_a_strangers_path_is_told_without_what_it_does_to_terminals(tmp_path: Path) -> None:
+    """A path is logged as it was sent, not as it is decoded, and not endlessly."""
+    with capture_logs() as logs:
+        async with endpoint(tmp_path, NOTES) as one:
+            path = b"/%1b]0;owned%07%1b[2K%1b[1Aforged" + b"x" * 500
+            answer = await one.raw(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b" 404 " in answer
+    [said] = [entry["path"] for entry in logs if entry.get("cause") == "wrong_path"]
+    assert said.isprintable() and "owned" in said and len(said) <= 100
+
+
 def answer(secret: str) -> dict[str, str]:
     return {"plainToken": PLAIN, "encryptedToken": validation_token(secret=secret, plain_token=PLAIN)}
 
