@@ -37,6 +37,12 @@ class CloseSocket(msgspec.Struct, frozen=True):
     socket: Socket
 
 
+class Hurry(msgspec.Struct, frozen=True):
+    """Read from now on at once what comes on this socket, in no bunches: it will soon be closed."""
+
+    socket: Socket
+
+
 class Deliver(msgspec.Struct, frozen=True, gc=False):
     item: Item
 
@@ -70,4 +76,4 @@ class Finished(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-Action = OpenSocket | Send | CloseSocket | Deliver | WakeAt | Note | Finished
+Action = OpenSocket | Send | CloseSocket | Hurry | Deliver | WakeAt | Note | Finished

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rtmsd.frames import Event, MediaKind, StreamInfo
 from rtmsd.protocol import media, signaling
-from rtmsd.protocol.actions import Action, CloseSocket, Deliver, Note, OpenSocket, Send, Socket
+from rtmsd.protocol.actions import (
+    Action,
+    CloseSocket,
+    Deliver,
+    Hurry,
+    Note,
+    OpenSocket,
+    Send,
+    Socket,
+)
 from rtmsd.protocol.coverage import Coverage
 from rtmsd.protocol.link import CLOSED_HOLD_SECS, SILENCE_SECS, STATUS_DELAYS, Link, Phase
 from rtmsd.protocol.products import handshake_ids
@@ -22,6 +31,9 @@ DOUBT_SECS = 2.0
 
 NOT_REGAINED = f"not regained within {MEDIA_SECS:.0f} s"
 """Why a medium is done without: Zoom does not wait for it any more (§10 C9)."""
+
+TURNED_AWAY = "closed_before_answer"
+"""Why a medium is done without: its server closed instead of answering, twice (§5.2)."""
 
 
 class Connections:
@@ -74,13 +86,16 @@ class Connections:
 
     # Opening
 
-    def connect(self, urls: Sequence[str], now: float) -> str:
-        """Open signaling at the first URL that may be used; otherwise return what is wrong with them."""
+    def lead(self, urls: Sequence[str]) -> str:
+        """Look for signaling at the first URL that may be used from now on; return what is wrong with them if none may."""
         url, problem = signaling.choose_url(urls, self._allowed_hosts)
         if url is not None:
             self.signaling.url = url
-            self._open(self.signaling, now)
         return problem
+
+    def connect(self, now: float) -> None:
+        """Open signaling where it was last said to be."""
+        self._open(self.signaling, now)
 
     def greet(self, link: Link, now: float) -> None:
         """Send the handshake on a socket that has just opened."""
@@ -164,7 +179,7 @@ class Connections:
         elif link is self.signaling:
             link.rest()
         else:
-            self.refuse(link, None, "closed_before_answer", now)
+            self.refuse(link, None, TURNED_AWAY, now)
 
     def leave_media(self, now: float, *, clean: bool) -> None:
         """Without signaling the media sockets are nothing: all will be made anew. `clean`: it ended with a Close frame."""
@@ -194,6 +209,7 @@ class Connections:
         for link in self.media.values():
             if link.phase is Phase.LIVE:
                 link.linger(now)
+                self._out.append(Hurry(link.socket))
             elif link.phase is not Phase.LINGERING:
                 self.drop(link)
 
@@ -213,13 +229,11 @@ class Connections:
 
     # Time
 
-    def overdue(self, link: Link, urls: Sequence[str], now: float) -> bool:
+    def overdue(self, link: Link, now: float) -> bool:
         """A link's deadline has passed: try again, look on, or give its socket up. True: its socket is lost."""
         if link.phase is Phase.WAITING:
             if link.closes_at is not None and now >= link.closes_at:
                 self._too_late(link, now)
-            elif link is self.signaling:
-                self.connect(urls, now)
             else:
                 self._open(link, now)
             return False
@@ -249,15 +263,17 @@ class Connections:
         """Zoom says that a media connection was interrupted, not which (§10 C43): make anew what is not there, or
         only seems to be. It waits for them from now on, also for those that were done without."""
         for kind, link in self.media.items():
-            if self.refused.get(kind) == (None, NOT_REGAINED):
-                del self.refused[kind]
+            refusal = self.refused.get(kind)
+            if refusal == (None, NOT_REGAINED):
                 link.forgive()
-                link.wait(now, 0.0)
+            if refusal in ((None, NOT_REGAINED), (None, TURNED_AWAY)):
+                del self.refused[kind]
+                link.wanted_again(now)
             if link.phase is Phase.LIVE and _dead(link, now):
                 self._out.append(CloseSocket(link.socket))
                 self.lost(link, now, close_frame=False)
             if link.phase is Phase.WAITING:
-                link.wait(now, 0.0)
+                link.hasten(now)
 
     def _deliver(self, event: Event) -> None:
         self._out.append(Deliver(event))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from rtmsd.frames import Gap, MediaKind
+from rtmsd.protocol.meeting_clock import MeetingClock
 
 REPLAY_SECS = 2.0
 """Buffered audio comes at once after a reconnect: by then its first packet is here, or none will come."""
@@ -29,17 +30,17 @@ CLOSING_MS = 2_000
 _RESUME_SLACK_MS = 1000
 """Our clock may be that far ahead of the meeting's."""
 
-_MAX_SKEW_MS = 600_000
-"""A packet from further in the future than this says nothing about the meeting's time."""
+_ODD_MS = 60_000
+"""What is said to have been so long before the stream's start, or so far in the future, was not then."""
+
+_CRASH_MS = 7000
+"""A daemon that dies noted its last contact up to 5 s before, and had up to 1 s unread; with the slack before that."""
 
 NOTICED_MS = 1000
 """A broken connection may be noticed so late: somebody who spoke until then was not heard since their last packet."""
 
 _PACKET_MS = 1000
 """The longest packet: where the buffer begins in the middle of one, that one is lost."""
-
-_LATEST_AUDIO_MS = 3000
-"""Audio that is later than other messages by more than this was kept for us: it does not tell what time it is."""
 
 NOT_DELIVERED, SOCKET_DOWN, DAEMON_RESTART = "not_delivered", "socket_down", "daemon_restart"
 
@@ -60,7 +61,8 @@ class Coverage:
     """Keeps, for one stream, the meeting's time and the absences of each medium.
 
     `now` is monotonic seconds; `wall_offset` is what to add for Unix seconds. `resumed_ms`: a daemon before this one
-    was connected until then. `audio_until` tells where the newest audio ends.
+    was connected until then; `crashed`: it had no time to read what had come, nor to note until when it was connected.
+    `audio_until` tells where the newest audio ends.
     """
 
     def __init__(
@@ -70,36 +72,27 @@ class Coverage:
         started_ms: int,
         wall_offset: float,
         resumed_ms: int | None = None,
+        crashed: bool = False,
         audio_until: Callable[[], int] = lambda: 0,
     ) -> None:
         self._audio_until = audio_until
-        self._wall_offset = wall_offset
+        self._started_ms = started_ms
+        self._clock = MeetingClock(wall_offset=wall_offset)
+        # As if they were ours: the way of every 16th frame.
+        self.arrived, self.told, self.media_ms = self._clock.arrived, self._clock.told, self._clock.media_ms
         if resumed_ms is None:
             since, cause = started_ms, NOT_DELIVERED
         else:
             # Earlier rather than later: what was received is no gap, whatever is said here.
             since, cause = max(started_ms, resumed_ms - _RESUME_SLACK_MS), DAEMON_RESTART
-        self._absences = {kind: _Absence(since, cause) for kind in kinds}
-        self._lag_ms = self._told_lag_ms = float("inf")
+        self._absences = {kind: _Absence(since, cause, unheard=crashed) for kind in kinds}
         self.judging = False
         """Whether some medium is back and it is not yet known what is replayed: then show every frame to `frame`."""
 
-    def arrived(self, timestamp_ms: int, now: float) -> None:
-        """Learn how far the meeting's time is behind ours: as far as the quickest packet."""
-        lag = (now + self._wall_offset) * 1000 - timestamp_ms
-        if -_MAX_SKEW_MS < lag < self._lag_ms:
-            self._lag_ms = lag
-
-    def told(self, timestamp_ms: int, now: float) -> None:
-        """Learn the same from a message that is sent at once, unlike audio that Zoom kept for us."""
-        lag = (now + self._wall_offset) * 1000 - timestamp_ms
-        if -_MAX_SKEW_MS < lag < self._told_lag_ms:
-            self._told_lag_ms = lag
-
-    def media_ms(self, now: float) -> int:
-        """What time it is in the meeting, as far as we know."""
-        lag = self._lag_ms if self._lag_ms <= self._told_lag_ms + _LATEST_AUDIO_MS else self._told_lag_ms
-        return int((now + self._wall_offset) * 1000 - (lag if lag != float("inf") else 0))
+    def believed_ms(self, said_ms: int, now: float) -> int:
+        """Return the time that Zoom gives for something, or the present one if it cannot have been then."""
+        now_ms = self.media_ms(now)
+        return said_ms if self._started_ms - _ODD_MS <= said_ms <= now_ms + _ODD_MS else now_ms
 
     @property
     def absent(self) -> bool:
@@ -177,6 +170,8 @@ class Coverage:
                 absence.from_ms < reach_ms
             )  # sent before the break was noticed, and too long ago to be kept
             covered_from = min(covered_from, reach_ms + _PACKET_MS) if beyond else absence.from_ms
+        elif outage <= BUFFER_MS and absence.cause == DAEMON_RESTART:
+            covered_from = min(covered_from, absence.from_ms + _CRASH_MS)
         return self._close(kind, covered_from)
 
     def settle(self, now: float, signaling_heard: float) -> list[Gap]:

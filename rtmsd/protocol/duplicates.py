@@ -14,7 +14,8 @@ class Duplicates:
     """Audio is the same when user and timestamp are, a transcript when its text is, too (§7.7).
 
     A picture is the same when its length and its end are, too: some servers may send the parts of one picture under
-    one timestamp. An audio frame that is newer than all before it costs one append; only others are looked up.
+    one timestamp. An audio frame that is newer than all before it costs one append; only others are looked up. Of texts
+    only the hash is kept: they may be long.
     """
 
     MAX_USERS = 2000
@@ -48,11 +49,13 @@ class Duplicates:
 
     def is_new_transcript(self, frame: TranscriptFrame) -> bool:
         """What is said again to change or to delete a phrase is another thing than the phrase."""
-        key = (frame.user_id, frame.start_ms, frame.end_ms, frame.text, frame.operation, frame.timestamp_ms)
+        text = hash(frame.text)
+        key = (frame.user_id, frame.start_ms, frame.end_ms, text, frame.operation, frame.timestamp_ms)
         return _add(self._texts, key, self.MAX_TEXTS)
 
     def is_new_chat(self, frame: ChatFrame) -> bool:
-        key = (frame.user_id, frame.timestamp_ms, frame.operation, frame.message_id, frame.text)
+        names = hash((frame.message_id, frame.text))
+        key = (frame.user_id, frame.timestamp_ms, frame.operation, names)
         return _add(self._texts, key, self.MAX_TEXTS)
 
     def is_new_picture(self, frame: VideoFrame | ShareFrame) -> bool:

@@ -55,6 +55,7 @@ class Link:
         self.since: float | None = None  # since when it is missing
         self._windows = windows
         self._live_at: float | None = None
+        self._hastened = False  # in this outage Zoom's word was heeded at once already
         self._backoff = backoff
         self._delays: Iterator[float] | None = None
 
@@ -95,11 +96,24 @@ class Link:
         """Begin anew with counting what went wrong."""
         self.refusals = self.status_tries = 0
         self.since = self._delays = None
+        self._hastened = False
+
+    def wanted_again(self, now: float) -> None:
+        """It was done without, and Zoom waits for it from now on."""
+        self.refusals = self.status_tries = 0
+        self.since = None
+        self.wait(now)
+
+    def hasten(self, now: float) -> None:
+        """Zoom says that it waits: try at once. But once in an outage: it says so after each connection that does not last."""
+        if not self._hastened:
+            self._hastened = True
+            self.wait(now, 0.0)
 
     def wait(self, now: float, secs: float | None = None, *, hold: float = 0.0) -> None:
         """Try again after `secs`, or after the next back-off delay, which `hold` may lengthen; not after Zoom's window."""
         if self.lasted(now):
-            self._delays = None
+            self._delays, self._hastened = None, False
         self._live_at = None
         if secs is None:
             if self._delays is None:

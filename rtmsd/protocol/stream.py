@@ -47,7 +47,7 @@ class StreamMachine:
     """Decides for one stream. Every method returns the actions to perform, in order.
 
     `wall_offset` is what to add to `now` for Unix seconds; `backoff` makes the delays of one outage.
-    `resumed_ms`: the stream was joined before, and since then it has been without us.
+    `resumed_ms`: the stream was joined before, and since then it has been without us; `crashed`: by no will of ours.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class StreamMachine:
         backoff: Callable[[], Iterator[float]],
         wall_offset: float,
         resumed_ms: int | None = None,
+        crashed: bool = False,
     ) -> None:
         self.info = info
         self.request = request
@@ -79,6 +80,7 @@ class StreamMachine:
             started_ms=info.started_ms,
             wall_offset=wall_offset,
             resumed_ms=resumed_ms,
+            crashed=crashed,
             audio_until=lambda: self._intake.newest_audio_ms() + request.send_rate_ms,
         )
         self._connections = Connections(
@@ -184,7 +186,8 @@ class StreamMachine:
     def start(self, now: float) -> list[Action]:
         """Begin. Called once, first."""
         self._patience.anew(now)
-        self._connect(now)
+        if self._led(now):
+            self._connections.connect(now)
         return self._done(now)
 
     def opened(self, socket: Socket, now: float) -> list[Action]:
@@ -252,10 +255,11 @@ class StreamMachine:
 
     def woken(self, now: float) -> list[Action]:
         """The time of the last WakeAt has come. Harmless at any other time."""
+        self._wake = None  # that timer is no more: what is due again has to be said again
         if self.outcome is None:
             for link in self._links.values():
                 if link.deadline is not None and link.deadline <= now:
-                    if self._connections.overdue(link, self._urls, now):
+                    if self._connections.overdue(link, now):
                         self._lost(link, now, close_frame=False)
             self._check_joined(now)
             self._deliver(*self._coverage.settle(now, self._signaling.heard))
@@ -263,8 +267,13 @@ class StreamMachine:
         return self._done(now)
 
     def stopped(self, reason: int | None, at_ms: int, now: float) -> list[Action]:
-        """Zoom's stop webhook came."""
-        self._finish("ended", now, reason=reason, end_ms=at_ms or None)
+        """Zoom's stop webhook came. After the end, in-band or ours, it may still say why that was."""
+        if self.outcome is not None:
+            self.outcome = self._refined(self.outcome, reason)
+        elif self._ending is not None:
+            self._ending = self._refined(self._ending, reason)
+        else:
+            self._finish("ended", now, reason=reason, end_ms=at_ms or None)
         return self._done(now)
 
     def started_again(self, server_urls: Sequence[str], now: float) -> list[Action]:
@@ -435,9 +444,11 @@ class StreamMachine:
 
     # Connections
 
-    def _connect(self, now: float) -> None:
-        if problem := self._connections.connect(self._urls, now):
+    def _led(self, now: float) -> bool:
+        """Whether one of the URLs may be connected to; otherwise the stream is over."""
+        if problem := self._connections.lead(self._urls):
             self._finish("bad_url", now, detail=problem)
+        return not problem
 
     def _lost(self, link: Link, now: float, *, close_frame: bool, moved: bool = False) -> None:
         """A socket is gone or never came; without signaling the stream has to be joined anew."""
@@ -459,10 +470,12 @@ class StreamMachine:
         self._signaling.forgive()
         self._joining.left(now)
         self._patience.anew(now)
+        if not self._led(now):
+            return
         if self._connections.lingering:
             self._signaling.wait(now, LINGER_SECS)
         else:
-            self._connect(now)
+            self._connections.connect(now)
 
     # Time
 
@@ -523,14 +536,17 @@ class StreamMachine:
     ) -> None:
         if self._over:
             return
-        end_ms = end_ms or self._coverage.media_ms(now)
+        end_ms = self._coverage.believed_ms(end_ms or 0, now)
         self._connections.leave_dead(now)
         self._ending = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
         self._connections.drop(self._signaling)
-        if outcome == "ended":
-            self._connections.linger(now)
-        else:
-            self._connections.close_all()
+        self._connections.linger(now)
+
+    def _refined(self, known: Finished, reason: int | None) -> Finished:
+        """The latest word counts, but a revocation is the last one; what says nothing changes nothing."""
+        if not reason or known.reason == StopReason.STREAM_REVOKED:
+            return known
+        return Finished("ended", known.end_ms, reason=reason)
 
     @property
     def _over(self) -> bool:

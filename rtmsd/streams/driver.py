@@ -10,12 +10,13 @@ from functools import partial
 
 import structlog
 
-from rtmsd.frames import AudioFrame, Item
+from rtmsd.frames import AudioFrame, Item, MediaKind
 from rtmsd.protocol.actions import (
     Action,
     CloseSocket,
     Deliver,
     Finished,
+    Hurry,
     Note,
     OpenSocket,
     Send,
@@ -25,9 +26,20 @@ from rtmsd.protocol.actions import (
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
 from rtmsd.streams.gathering import Gathering
-from rtmsd.streams.transport import ConnectError, Connection, connect
+from rtmsd.streams.transport import (
+    MAX_MESSAGE_BYTES,
+    MAX_PICTURE_BYTES,
+    ConnectError,
+    Connection,
+    connect,
+)
 
 Log = structlog.stdlib.BoundLogger
+
+LAST_LOOK_SECS = 0.05
+"""So long at the end what has come is still read: enough for the kernel to hand it over."""
+
+_PICTURES = frozenset((MediaKind.VIDEO, MediaKind.SHARE))
 
 
 class StreamDriver:
@@ -72,6 +84,9 @@ class StreamDriver:
                     for change in self._early:
                         self.tell(change)
                     return await self._over
+                except asyncio.CancelledError:
+                    await self._read_rest()
+                    raise
                 finally:
                     self._release()
         finally:
@@ -105,6 +120,9 @@ class StreamDriver:
                 self._connecting[action.socket] = self._tasks.create_task(self._connect(action))
             elif type(action) is CloseSocket:
                 self._close(action.socket)
+            elif type(action) is Hurry:
+                if connection := self._connections.get(action.socket):
+                    connection.hurry()
             elif type(action) is Note:
                 self._log.info(action.name.replace("_", " "), **action.details)
             elif type(action) is Finished:
@@ -121,6 +139,7 @@ class StreamDriver:
                 gathering=self._gathering,
                 on_message=self._reader(socket),
                 on_closed=partial(self._closed, socket),
+                max_message_bytes=MAX_PICTURE_BYTES if socket.kind in _PICTURES else MAX_MESSAGE_BYTES,
             )
         except ConnectError as error:
             why = str(error)
@@ -178,6 +197,12 @@ class StreamDriver:
     def _wake(self) -> None:
         self._timer = None
         self.tell(lambda now: self._machine.woken(now))
+
+    async def _read_rest(self) -> None:
+        """Take what waits in the sockets: Zoom takes it for received, and will not send it again. Cancelling is safe."""
+        for connection in self._connections.values():
+            connection.hurry()
+        await asyncio.sleep(LAST_LOOK_SECS)
 
     def _release(self) -> None:
         self._wake_at(None)

@@ -42,6 +42,9 @@ GIVEN_UP_MS = 60_000
 CONTACT_SECS = 5.0
 """How exactly the journal knows when a stream was last connected."""
 
+_LEFT = "left_ms"
+"""Under this name the journal keeps when the last daemon left its streams; empty while one runs, or after it died."""
+
 
 class Route(Protocol):
     """Where one stream's items go. `offer` returns at once and never fails, as do all of `audio_offers`, which
@@ -103,9 +106,11 @@ class StreamManager:
         self._roster = Roster()
         self._totals = Totals()
         self._tasks: asyncio.TaskGroup | None = None
+        self._crashed = False
 
     async def run(self, started: asyncio.Event) -> None:
         """Own the tasks of all streams; runs until cancelled, which leaves every stream without ending it."""
+        await self._note_beginning()
         async with asyncio.TaskGroup() as self._tasks:
             started.set()
             try:
@@ -114,6 +119,7 @@ class StreamManager:
                     await self._note_contacts()
             finally:
                 await self._note_contacts()
+                await self._note_left(str(self._clock.wall_ms()))
 
     # What happens
 
@@ -132,6 +138,7 @@ class StreamManager:
             backoff=lambda: backoff(self._chance),
             wall_offset=self._clock.wall() - self._clock.monotonic(),
             resumed_ms=resumed_ms,
+            crashed=resumed_ms is not None and self._crashed,
         )
         stream = Stream(info, machine, since_ms=self._clock.wall_ms())
         self._roster.add(stream)
@@ -383,6 +390,21 @@ class StreamManager:
         ]
         try:
             await self._journal.streams_contact(connected, self._clock.wall_ms())
+        except JournalError as error:
+            self._log.error("the journal cannot be written", error=str(error))
+
+    async def _note_beginning(self) -> None:
+        """Find out whether the daemon before this one was stopped, or died with what it had not read."""
+        try:
+            self._crashed = not await self._journal.kept("", _LEFT)
+        except JournalError as error:
+            self._crashed = True
+            self._log.error("the journal cannot be read", error=str(error))
+        await self._note_left("")
+
+    async def _note_left(self, value: str) -> None:
+        try:
+            await self._journal.keep("", _LEFT, value)
         except JournalError as error:
             self._log.error("the journal cannot be written", error=str(error))
 

@@ -89,6 +89,11 @@ class Roster:
         """Return the stream that Zoom calls so, or called so before it went on under another id."""
         return self._streams.get(self._renamed.get(zoom_id, zoom_id))
 
+    def names(self, stream: Stream) -> set[str]:
+        """Return every id by which a stream is or was known, ours and Zoom's."""
+        ours = stream.info.stream_id
+        return {ours, stream.zoom_id, *(name for name, known in self._renamed.items() if known == ours)}
+
     def twin(self, info: StreamInfo) -> Stream | None:
         """Return the living stream of the same app, meeting and user: a new one may be its continuation (protocol.md §7.6)."""
         for stream in reversed(self._streams.values()):

@@ -128,7 +128,8 @@ class _Endpoint:
             self._refused(
                 "unknown",
                 "wrong_path",
-                path=request.path[:100],
+                # Decoded, it could write to the terminal that shows the log.
+                path=request.rel_url.raw_path[:100],
                 paths=" ".join([self._path, *(f"{self._path}/{app}" for app in self._credentials)]),
             )
         raise web.HTTPNotFound(headers={"Connection": "close"})

@@ -114,6 +114,7 @@ class Bench:
             if self.wake_at is None or self.wake_at > end:
                 break
             self.now = max(self.now, self.wake_at)
+            self.wake_at = None  # a timer goes off once
             self.do(self.machine.woken(self.now))
         else:
             raise AssertionError("the machine wants to be woken again and again")

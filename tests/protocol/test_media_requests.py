@@ -197,6 +197,8 @@ def test_unknown_fields_stand_with_the_stream_on_the_status_page() -> None:
         apps=("notes",),
         streams=cast(Any, SimpleNamespace(streams=[stream])),
         coordinator=cast(Any, SimpleNamespace(ignored=[])),
+        starters={},
+        event_sockets={},
         router=cast(Any, None),
         counters=WebhookCounters(),
         clock=Clock(),

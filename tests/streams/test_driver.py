@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rtmsd.frames import Item, MediaKind, StreamInfo
 from rtmsd.protocol.media import MediaRequest
 from rtmsd.protocol.stream import StreamMachine
 from rtmsd.runtime.clock import Clock
+from rtmsd.simulator.certificates import server_tls
 from rtmsd.streams.driver import StreamDriver
 from rtmsd.streams.gathering import Gathering
 from rtmsd.streams.transport import client_tls, connect
@@ -91,3 +93,44 @@ async def test_a_connection_that_is_cancelled_while_it_opens_is_closed(tmp_path:
             if not opening.cancelled():
                 (await opening).close()
         await gone.wait()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_connection_that_is_cancelled_before_its_upgrade_is_answered_is_closed(
+    tmp_path: Path, answered: bool
+) -> None:
+    """The server sees the end at once, whether it would have answered later or never."""
+    asked, gone = asyncio.Event(), asyncio.Event()
+    tls = server_tls(tmp_path / "ca.pem", host="127.0.0.1", unix_seconds=Clock().wall())
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        if answered:
+            await asyncio.sleep(0.1)
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        with suppress(OSError):
+            await reader.read()
+        gone.set()
+        writer.close()
+
+    gathering = Gathering()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    opening = asyncio.create_task(
+        connect(
+            url,
+            tls=client_tls(tmp_path / "ca.pem"),
+            gathering=gathering,
+            on_message=lambda _: None,
+            on_closed=lambda _: None,
+        )
+    )
+    async with asyncio.timeout(10):
+        await asked.wait()
+        opening.cancel()
+        await asyncio.wait([opening])
+        assert opening.cancelled()
+        await gone.wait()
+    server.close()
+    assert not gathering._marks

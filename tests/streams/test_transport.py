@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 from raw_websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, frame, raw_websocket
 
+from rtmsd.streams import transport
 from rtmsd.streams.gathering import Gathering
-from rtmsd.streams.transport import MAX_MESSAGE_BYTES, ConnectError, Connection, client_tls, connect
+from rtmsd.streams.transport import (
+    MAX_FRAGMENTS,
+    MAX_MESSAGE_BYTES,
+    MAX_PICTURE_BYTES,
+    ConnectError,
+    Connection,
+    client_tls,
+    connect,
+)
 
 
 class Inbox:
@@ -34,6 +43,7 @@ async def talk(
     tmp: Path,
     behave: Callable[[Peer], Awaitable[None]],
     answer: bytes | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> Inbox:
     """Connect, let the server behave, and wait until the connection is gone."""
     inbox = Inbox()
@@ -44,6 +54,7 @@ async def talk(
             gathering=Gathering(),
             on_message=inbox.message,
             on_closed=inbox.close,
+            max_message_bytes=max_message_bytes,
         )
         await inbox.closed.wait()
     return inbox
@@ -98,19 +109,20 @@ async def test_a_broken_connection_has_no_code(tmp_path: Path, how: str) -> None
     assert (await talk(tmp_path, behave)).closes == [None]
 
 
-async def test_large_messages_pass_and_larger_ones_close(tmp_path: Path) -> None:
-    """16 MiB pass whole and in fragments; what is larger closes this socket, without being read."""
-    large = bytes(MAX_MESSAGE_BYTES - 64)
+@pytest.mark.parametrize("most", [MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES])
+async def test_large_messages_pass_and_larger_ones_close(tmp_path: Path, most: int) -> None:
+    """Pictures of 16 MiB pass whole and in fragments; what is larger closes this socket, without being read."""
+    large = bytes(most - 64)
 
     async def behave(peer: Peer) -> None:
         half = len(large) // 2
         await peer.send(
             frame(BINARY, large), frame(BINARY, large[:half], fin=False), frame(CONTINUATION, large[half:])
         )
-        await peer.send(frame(BINARY, bytes(MAX_MESSAGE_BYTES + 1))[:100])
+        await peer.send(frame(BINARY, bytes(most + 1))[:100])
         await peer.receive()
 
-    inbox = await talk(tmp_path, behave)
+    inbox = await talk(tmp_path, behave, max_message_bytes=most)
     assert [len(message) for message in inbox.messages] == [len(large), len(large)]
     assert len(inbox.closes) == 1
 
@@ -127,6 +139,64 @@ async def test_endless_fragments_close(tmp_path: Path) -> None:
     assert inbox.messages == [] and len(inbox.closes) == 1
 
 
+async def test_endless_empty_fragments_close(tmp_path: Path) -> None:
+    """Nor does one that only goes on."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.send(frame(TEXT, b"x", fin=False))
+        await peer.send(frame(CONTINUATION, b"", fin=False) * (MAX_FRAGMENTS + 1), frame(TEXT, b"after"))
+        await peer.receive()
+
+    inbox = await talk(tmp_path, behave)
+    assert inbox.messages == [] and len(inbox.closes) == 1
+
+
+@pytest.mark.parametrize("asking", [frame(PING, b"x" * 125), frame(TEXT, b"?" * 100)])
+async def test_a_server_that_does_not_read_what_it_asks_for_is_left(tmp_path: Path, asking: bytes) -> None:
+    """Answers that nobody takes do not fill the memory: the connection is cut, as if it had broken."""
+    inbox = Inbox()
+
+    async def behave(peer: Peer) -> None:
+        await peer.receive()
+        while not inbox.closed.is_set():
+            await peer.send(asking * 1000)
+            await asyncio.sleep(0)  # drain() may return at once
+
+    async with raw_websocket(tmp_path, behave) as (url, ca_file), asyncio.timeout(60):
+        connection = await connect(
+            url,
+            tls=client_tls(ca_file),
+            gathering=None,
+            on_message=lambda data: connection.send(bytes(data) * 100),
+            on_closed=inbox.close,
+        )
+        connection.send(b"ready")
+        await inbox.closed.wait()
+    assert inbox.closes == [None]
+
+
+async def test_a_server_that_does_not_read_is_parted_from_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Close frame that nobody takes does not keep the socket, nor what else waits to be sent."""
+    monkeypatch.setattr(transport, "PARTING_SECS", 0.2)
+    monkeypatch.setattr(transport, "MAX_UNREAD_BYTES", 1 << 30)
+    gone = asyncio.Event()
+
+    async def behave(peer: Peer) -> None:
+        await gone.wait()
+
+    async with raw_websocket(tmp_path, behave) as (url, ca_file), asyncio.timeout(20):
+        connection = await connect(
+            url, tls=client_tls(ca_file), gathering=None, on_message=lambda _: None, on_closed=lambda _: None
+        )
+        connection.send(bytes(32 << 20))
+        connection.close()
+        assert connection._transport is not None
+        await connection._transport.wait_disconnected()
+        gone.set()
+
+
 async def nothing(peer: Peer) -> None:
     return None
 
@@ -138,6 +208,7 @@ async def nothing(peer: Peer) -> None:
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP 200"),
         (b"nonsense\r\n\r\n", "upgrade"),
+        (b"HTTP/1.1 101 Switching", "closed the connection before it answered"),
     ],
 )
 async def test_refused_upgrades_say_so(tmp_path: Path, answer: bytes, text: str) -> None:
