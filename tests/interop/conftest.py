@@ -1,16 +1,24 @@
 """Says at the end of the run what Zoom's own client did, so that a log proves that it ran."""
 
-import pytest
+from collections.abc import Callable, Iterator
 
-_LINES = pytest.StashKey[list[str]]()
+import pytest
 
 
 @pytest.fixture
-def proof(pytestconfig: pytest.Config) -> list[str]:
+def proof(record_property: Callable[[str, object], None]) -> Iterator[list[str]]:
     """Lines for the end of the run."""
-    return pytestconfig.stash.setdefault(_LINES, [])
+    lines: list[str] = []
+    yield lines
+    for line in lines:
+        record_property("interop", line)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(_LINES, []):
-        terminalreporter.write_line(f"interop: {line}")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # The tests may have run in other processes: what they have to say travels with their reports.
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown":
+                for name, line in report.user_properties:
+                    if name == "interop":
+                        terminalreporter.write_line(f"interop: {line}")
