@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,13 +19,14 @@ from rtmsd import __version__
 from rtmsd.api.sinks import SinkContext
 from rtmsd.config import AppConfig, Config, Listen, SystemdListen, UnixListen
 from rtmsd.delivery.pump import DeliveryRules
-from rtmsd.delivery.router import LaneRules, Outlet, Router, StreamRoute
+from rtmsd.delivery.route import StreamRoute
+from rtmsd.delivery.router import LaneRules, Outlet, Router
 from rtmsd.diagnosis.codes import stop_reason
 from rtmsd.diagnosis.holes import explain_connection, explain_gap
 from rtmsd.diagnosis.notices import explain_notice
 from rtmsd.diagnosis.streams import explain_end, explain_medium
 from rtmsd.errors import ConfigError, JournalError, RtmsdError
-from rtmsd.frames import Event, Gap, MediaKind, StreamInfo
+from rtmsd.frames import Event, Gap, Item, MediaKind, StreamInfo
 from rtmsd.outward import Outward, hear_events, keep_looking, outward
 from rtmsd.plugins import Plugins, blamed
 from rtmsd.protocol.actions import Finished
@@ -60,6 +62,9 @@ class Ready:
 
 
 PRUNE_SECS = 86_400.0
+
+HANDLE_AGAIN_SECS = (1.0, 2.0, 5.0, 10.0, 20.0)
+"""A journal that was busy or full may be well again while Zoom still waits for us."""
 
 
 class _Stop(Exception):
@@ -104,6 +109,7 @@ class Daemon:
         self._chance = chance
         self._systemd = systemd or Systemd()
         self._apps = {app.name: app for app in config.apps}
+        self._router: Router | None = None
         self._log = structlog.get_logger("rtmsd")
 
     @property
@@ -123,9 +129,10 @@ class Daemon:
             Journal.open(self._config.state_dir, self._clock) as journal,
             AsyncExitStack() as sinks,
         ):
-            router = Router(
+            self._router = Router(
                 [await self._outlet(one.name, sinks) for one in self._config.sinks], clock=self._clock
             )
+            router = self._router
             try:
                 await self._serve(journal, router, inherited, stop, ready)
             finally:
@@ -160,6 +167,8 @@ class Daemon:
             name=name,
             version=__version__,
             state_dir=self._config.state_dir / "sinks" / name,
+            publish=partial(self._publish, name) if sink_type.publishes else SinkContext.publish,
+            drain_secs=config.delivery.drain_secs,
             log=structlog.get_logger("rtmsd.sink").bind(sink=name),
         )
         with blamed(self._plugins.origins[config.type], f"broke when sink {name!r} was set up"):
@@ -178,7 +187,13 @@ class Daemon:
                 drop_oldest=rules.when_full == "drop_oldest",
             ),
             rules=DeliveryRules(write_timeout_secs=rules.write_timeout_secs, drain_secs=rules.drain_secs),
+            publishes=sink_type.publishes,
+            replaces=sink_type.replaces(config.options),
         )
+
+    def _publish(self, name: str, stream: StreamInfo, item: Item) -> None:
+        if self._router is not None:  # before it there is no stream
+            self._router.publish(name, stream, item)
 
     async def _serve(
         self,
@@ -195,8 +210,10 @@ class Daemon:
             router.revoke(info, self._apps[info.app].sinks)
 
         def wanted(app: AppConfig) -> frozenset[MediaKind]:
-            wants = frozenset[MediaKind]().union(*(router.outlets[name].wants for name in app.sinks))
-            return wants & MEDIA_TYPES.keys()
+            outlets = [router.outlets[name] for name in app.sinks]
+            wants = frozenset[MediaKind]().union(*(outlet.wants for outlet in outlets))
+            made_here = frozenset[MediaKind]().union(*(outlet.replaces for outlet in outlets))
+            return (wants - made_here) & MEDIA_TYPES.keys()
 
         def ended(info: StreamInfo, finished: Finished) -> None:
             if out is not None:
@@ -313,10 +330,15 @@ class Daemon:
         schedule: Callable[[Coroutine[Any, Any, None]], None],
     ) -> Taking:
         async def on_event(taken_id: int, app: str, event: WebhookEvent) -> None:
-            try:
-                await coordinator.handle(taken_id, app, event)
-            except JournalError as error:
-                self._log.error("a webhook was not noted as handled", webhook=event.event, error=str(error))
+            for pause in (*HANDLE_AGAIN_SECS, None):
+                try:
+                    return await coordinator.handle(taken_id, app, event)
+                except JournalError as error:
+                    self._log.error(
+                        "a webhook was not handled to its end", webhook=event.event, error=str(error)
+                    )
+                if pause is not None:
+                    await asyncio.sleep(pause)
 
         return Taking(
             journal=journal,
@@ -355,7 +377,10 @@ def _prospect(living: int) -> dict[str, str]:
 async def _prune(journal: Journal) -> None:
     """Forget what is old, now and once a day."""
     while True:
-        await journal.prune()
+        try:
+            await journal.prune()
+        except JournalError as error:
+            structlog.get_logger("rtmsd").error("the journal could not be pruned", error=str(error))
         await asyncio.sleep(PRUNE_SECS)
 
 

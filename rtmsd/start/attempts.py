@@ -29,6 +29,10 @@ LATER_SECS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 MOST_REQUESTS = 60
 """For one meeting: what has not worked by then is not tried any more."""
 
+ALREADY_SECS = 300.0
+"""From an answer that the app runs already to the next request: its stream may be one that was announced while nobody
+heard."""
+
 FOR_THE_HOST = 10
 """Of these so many are kept for the host's coming, which changes more than time does."""
 
@@ -46,7 +50,7 @@ class _Meeting:
     host_id: str = ""
     account_id: str = ""
     host_present: bool = False
-    present: dict[str, None] = field(default_factory=dict)  # in the order of coming
+    present: dict[str, int] = field(default_factory=dict)  # with how many devices, in the order of coming
 
 
 class StartMachine:
@@ -77,6 +81,8 @@ class StartMachine:
         self._later = 0
         self._needs_user = False  # guests' coming changes nothing
         self._spent = False  # the requests are
+        self._ended_ms = 0  # when the meeting was last told to be over
+        self._runs = False  # Zoom says that the app runs, and no stream was announced to us
         self._streams: set[str] = set()
         self._stopped: set[str] = set()
         self._waits_for_user = ""  # after "user left": who has to come back
@@ -87,10 +93,29 @@ class StartMachine:
         """Whether nothing will be asked any more, whatever happens but a restart of the meeting."""
         return self.state in (State.REFUSED, State.GIVEN_UP)
 
+    # What was before
+
+    def resume_after(self, reason: int, operator_id: str, sentence: str) -> None:
+        """A daemon before this one had a stream in this meeting, and Zoom ended it: what is not started again, is not now."""
+        if reason == StopReason.USER_LEFT:
+            self._waits_for_user = operator_id
+            self.state, self.sentence = (
+                State.ARMED,
+                "The user of the app left; it is started again when they come back.",
+            )
+        elif reason not in _FAULTS:
+            self.state, self.sentence = State.GIVEN_UP, sentence
+
+    def was_over(self, ended_ms: int) -> None:
+        """The meeting was told to be over then (Unix ms); what happened before is not news."""
+        self._ended_ms = max(self._ended_ms, ended_ms)
+
     # Inputs
 
     def happened(self, event: Lifecycle, now: float) -> list[Action]:
         """Zoom told of the meeting."""
+        if event.at_ms and event.at_ms <= self._ended_ms and event.happening != "ended":
+            return self._done()  # told late: of the meeting as it was
         meeting = self._meeting
         meeting.host_id = event.host_id or meeting.host_id
         meeting.account_id = event.account_id or meeting.account_id
@@ -101,13 +126,13 @@ class StartMachine:
                 if self._may_ask_at_once():
                     self._trigger("started", now)
             case "ended":
+                self._ended_ms = event.at_ms
                 self._ended()
             case "joined" | "admitted" | "jbh_joined":
                 self._lives(now)
                 self._came(event.user_id, event.happening, now)
             case "left":
-                meeting.present.pop(event.user_id, None)
-                meeting.host_present = meeting.host_present and event.user_id != meeting.host_id
+                self._went(event.user_id)
             case "role":
                 self._lives(now)
                 if event.role in ("host", "cohost"):
@@ -137,7 +162,7 @@ class StartMachine:
 
     def noticed(self, event: str, sentence: str, now: float) -> list[Action]:
         """Zoom told of a start that failed, is limited, or waits for somebody's approval (`rtms.*`, §2.5.5)."""
-        if self.state is State.CONFIRMED:
+        if self.state in (State.CONFIRMED, State.REFUSED, State.GIVEN_UP):
             return self._done()
         if event in ("rtms.start_failed", "rtms.concurrency_limited"):
             asked = self._asked or self._accepted
@@ -163,8 +188,9 @@ class StartMachine:
         if meant.verdict in (Verdict.ACCEPTED, Verdict.ALREADY):
             self._accepted, self._later = asked, 0
             self._next, self._again = now + CONFIRM_SECS, "silence"
-            if meant.verdict is Verdict.ALREADY:
-                self._next = None  # asking again would bring the same answer
+            self._runs = meant.verdict is Verdict.ALREADY
+            if self._runs:  # asking again brings the same answer, until that stream is over
+                self._next, self._again = now + ALREADY_SECS, "already"
             self._tell(State.ACCEPTED, meant.sentence)
             self._ask_for_who_came_meanwhile(now)
         elif meant.verdict in (Verdict.LATER, Verdict.TOKEN):
@@ -188,7 +214,7 @@ class StartMachine:
             self._out.append(Worked(worked.trigger))
         sentence = "The stream has started." if worked is not None else "Zoom started the stream by itself."
         self._asked = self._accepted = self._next = self._deadline = None
-        self._waits_for_user = ""
+        self._waits_for_user, self._runs = "", False
         self._meeting.living = True
         self._tell(State.CONFIRMED, sentence)
         return self._done()
@@ -198,8 +224,10 @@ class StartMachine:
     ) -> list[Action]:
         """A stream of this meeting is over: is it started again (§6.6)? `broke`: by our finding, not by Zoom's word."""
         self._stopped.add(stream_id)
-        if stream_id not in self._streams:
-            return self._done()  # it was told before, or its start is still to come
+        if stream_id not in self._streams:  # it was told before, or its start is still to come, or never came
+            if self._runs and reason in _FAULTS and self.state is State.ACCEPTED:
+                self._next, self._again = now + RESTART_SECS[0], "already"
+            return self._done()
         self._streams.discard(stream_id)
         broke = broke or reason in _FAULTS
         why = f"stop reason {reason}" if reason is not None else "Zoom gave no reason"
@@ -228,16 +256,25 @@ class StartMachine:
                 problem=True,
             )
         else:
-            self._tell(State.GIVEN_UP, f"The stream was stopped ({why}) and is not started again.")
+            over = reason == StopReason.MEETING_ENDED  # the meeting's own end may come later, or not at all
+            self._tell(
+                State.IDLE if over else State.GIVEN_UP,
+                "The meeting ended." if over else f"The stream was stopped ({why}) and is not started again.",
+            )
         return self._done()
+
+    def stream_replaced(self, old_id: str, new_id: str) -> None:
+        """A stream goes on under another id."""
+        if old_id in self._streams:
+            self._streams.discard(old_id)
+            self._streams.add(new_id)
 
     def woken(self, now: float) -> list[Action]:
         """The time of the last WakeAt has come. Harmless at any other time."""
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
-            sentence = never_started(
-                self._means, self._meeting.account_id, last=self._obstacle or self.sentence
-            )
+            last = self._obstacle or ("" if self._means.auto else self.sentence)
+            sentence = never_started(self._means, self._meeting.account_id, last=last)
             self._obstacle = sentence
             self._out.append(Tell(self.state, sentence, problem=True, never_started=True))
         if self._next is not None and now >= self._next:
@@ -255,7 +292,14 @@ class StartMachine:
         return not self._means.auto and (self._as_host() or self._first_trigger in ("", "started", "found"))
 
     def _as_host(self) -> bool:
-        return self._meeting.host_id in self._means.host_tokens and not self._host_token_is_bad
+        host_id = self._meeting.host_id
+        return host_id in self._means.host_tokens and not self._host_token_is_bad and self._takes(host_id)
+
+    def _takes(self, user_id: str) -> bool:
+        """Whether the rules would take a stream of this user's."""
+        if self._means.only_host:
+            return user_id == self._meeting.host_id
+        return not self._means.only_operators or user_id in self._means.only_operators
 
     def _may_ask(self) -> bool:
         return self._means.controller or self._as_host()
@@ -266,13 +310,16 @@ class StartMachine:
         self._meeting.living = True
 
     def _for_whom(self) -> str:
-        """Whose app is started: the host's, or, while the host is away, that of who came last and may have it (§4.3)."""
+        """Whose app is started: the host's, or, while the host is away, that of who came last and may have it (§4.3).
+
+        Empty: of those whose stream would be taken, nobody is there.
+        """
         meeting = self._meeting
-        if not meeting.host_present and self._host_was_asked_for:
-            for user_id in reversed(meeting.present):
-                if self._means.operators is None or user_id in self._means.operators:
-                    return user_id
-        return meeting.host_id
+        takes_host = self._takes(meeting.host_id)
+        if takes_host and (meeting.host_present or not self._host_was_asked_for):
+            return meeting.host_id
+        others = [user_id for user_id in reversed(meeting.present) if self._takes(user_id)]
+        return others[0] if others else meeting.host_id if takes_host else ""
 
     def _ask_for_who_came_meanwhile(self, now: float) -> None:
         """The host came while Zoom was answering a request that was made without them."""
@@ -288,8 +335,7 @@ class StartMachine:
     def _came(self, user_id: str, trigger: str, now: float) -> None:
         meeting = self._meeting
         if user_id:
-            meeting.present.pop(user_id, None)
-            meeting.present[user_id] = None
+            meeting.present[user_id] = meeting.present.pop(user_id, 0) + 1
         if user_id and user_id == meeting.host_id:
             meeting.host_present = True
             trigger = "host_joined"
@@ -300,6 +346,15 @@ class StartMachine:
             return
         if user_id or not self._needs_user:
             self._trigger(trigger, now)
+
+    def _went(self, user_id: str) -> None:
+        """Somebody left, perhaps with one device of two, or to come in again."""
+        meeting = self._meeting
+        if meeting.present.get(user_id, 0) > 1:
+            meeting.present[user_id] -= 1
+            return
+        meeting.present.pop(user_id, None)
+        meeting.host_present = meeting.host_present and user_id != meeting.host_id
 
     def _trigger(self, trigger: str, now: float, *, lost: bool = False) -> None:
         """Something changed in the meeting: ask, unless an answer or a stream may still come."""
@@ -337,11 +392,19 @@ class StartMachine:
                 problem=True,
             )
             return
-        self.requests += 1
         as_host = self._as_host()
+        for_user = "" if as_host else self._for_whom()
+        if not as_host and not for_user:
+            self._next = None
+            self._tell(
+                State.ARMED,
+                "Nobody is in the meeting whose stream only.operators takes; one of them is awaited.",
+            )
+            return
+        self.requests += 1
         self._accepted = self._next = None
         self._host_was_there, self._needs_user = self._meeting.host_present, False
-        self._asked = Ask(self.requests, as_host, "" if as_host else self._for_whom(), trigger)
+        self._asked = Ask(self.requests, as_host, for_user, trigger)
         self._host_was_asked_for = True
         self._out.append(self._asked)
         self._tell(State.REQUESTED, f"Zoom is asked to start the app ({WHY.get(trigger, trigger)}).")

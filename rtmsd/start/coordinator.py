@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from rtmsd.config import AppConfig
+from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
 from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
@@ -29,6 +30,8 @@ LOOK_BACK = 200
 
 STOPS_KEPT = 200
 """Streams that Zoom stopped before we heard of their start."""
+
+MEETINGS_BACK_MS = 24 * 3600 * 1000
 
 IGNORED_KEPT = 100
 """Announced streams that were not joined and can still be looked at; all are in the journal."""
@@ -151,6 +154,10 @@ class Coordinator:
 
     async def catch_up(self) -> None:
         """After a start: rejoin the streams that were alive, then handle the webhooks that nobody has handled."""
+        self._past = await self._journal.recent_streams(LOOK_BACK)
+        meetings = await self._journal.meetings(since_ms=self._clock.wall_ms() - MEETINGS_BACK_MS)
+        for starter in self._starters.values():
+            starter.remember(meetings, self._past)
         await self._rejoin()
         self._past = await self._journal.recent_streams(LOOK_BACK)
         for row in await self._journal.unhandled():
@@ -194,7 +201,7 @@ class Coordinator:
             for other in others:
                 await self._streams.stopped(other.zoom_id, StopReason.RECEIVER_REQUEST_CLOSE, now_ms)
             row = _meeting_row(info, facts, event.event_ts or now_ms)
-            await self._starters[app.name].stream_started(row, event.stream_id)
+            await self._noted(self._starters[app.name].stream_started(row, event.stream_id))
             return await self._join(info, decision.server_urls, app)
         if known is None:
             self.ignored.append(Ignored(info, decision.sentence, decision.problem))
@@ -202,7 +209,7 @@ class Coordinator:
         log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
         if decision.rule:
             row = _meeting_row(info, facts, event.event_ts or now_ms)
-            await self._starters[app.name].stream_refused(row, decision.sentence)
+            await self._noted(self._starters[app.name].stream_refused(row, decision.sentence))
         if decision.rule and app.only.refused == "stop":
             return f"{decision.sentence} {await self._starters[app.name].stop(facts)}"
         return decision.sentence
@@ -252,11 +259,20 @@ class Coordinator:
             return await self._join(info, server_urls, app)
         return f"The stream goes on as {stream.zoom_id}, and is being recorded. Nothing to do."
 
+    async def _noted(self, noting: Awaitable[None]) -> None:
+        """Await what is only written down: a journal that cannot be written must not cost the recording."""
+        try:
+            await noting
+        except JournalError as error:
+            self._log.error("the start of a meeting could not be noted", error=str(error))
+
     async def _join(self, info: StreamInfo, server_urls: Sequence[str], app: AppConfig) -> str:
         """Join a stream that is new, that continues a silent one under another id (§7.6), or that was given up."""
         if (twin := await self._streams.predecessor(info)) is not None:
             ours = twin.info.stream_id
+            former = twin.zoom_id
             if await self._streams.continued(ours, by=info.stream_id, server_urls=server_urls, app=app):
+                self._starters[app.name].stream_replaced(info.meeting_uuid, former, info.stream_id)
                 return f"It goes on with the stream {ours}, which was silent, and is recorded there."
         if not (earlier := self._recordings(info)):
             await self._streams.join(info, server_urls, app)
@@ -330,7 +346,9 @@ class Coordinator:
                     "stream resumed after a restart", stream_id=row.info.stream_id, away_ms=away_ms
                 )
                 meeting = _meeting_row(row.info, _known_facts(row.info), row.info.started_ms)
-                await self._starters[app.name].stream_started(meeting, row.info.zoom_id or row.info.stream_id)
+                await self._noted(
+                    self._starters[app.name].stream_started(meeting, row.info.zoom_id or row.info.stream_id)
+                )
                 await self._streams.join(row.info, row.server_urls, app, resumed_ms=row.last_contact_ms)
                 continue
             sentence = (

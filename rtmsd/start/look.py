@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from rtmsd.errors import JournalError
 from rtmsd.protocol.codes import StopReason
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.expected import Occurrence, next_begin, occurrences
@@ -43,7 +44,9 @@ class Look:
         self._clock = clock
         self._app = starter.app
         self._asked = asyncio.Event()
-        self._no_scope: set[str] = set()
+        self._no_scope: set[str] = set()  # told already
+        self._first = True
+        self._hopeless = False
         self._log = structlog.get_logger("rtmsd.start").bind(app=self._app.name)
 
     def soon(self) -> None:
@@ -54,7 +57,11 @@ class Look:
         """Look, now and again and again, until cancelled. A journal that cannot be read ends it with JournalError."""
         every = self._app.manual.look_every_secs if self._app.manual is not None else 300.0
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except JournalError as error:
+                self._log.error("what goes on could not be compared with Zoom", error=str(error))
+            self._first = False
             self._asked.clear()
             try:
                 async with asyncio.timeout(every):
@@ -72,12 +79,14 @@ class Look:
         ]
         streams = await self._journal.recent_streams(200)
         found: set[str] = set()
+        self._hopeless = False
         for host in self._hosts(rows):
             for row in await self._live(host):
                 found.add(row.uuid)
                 await self._starter.found(row, had_stream=_lost_stream(row.uuid, self._app.name, streams))
+        living = {one.info.meeting_uuid for one in streams if one.ended_ms is None}
         for row in rows:
-            if row.ended_ms is None and row.uuid not in found and row.uuid:
+            if row.ended_ms is None and row.uuid and row.uuid not in found | living:
                 await self._check(row, streams)
 
     async def expect(self) -> None:
@@ -140,28 +149,36 @@ class Look:
 
     async def _check(self, row: MeetingRow, streams: Iterable[StreamRow]) -> None:
         """A meeting that we believe to go on, and that its host's list does not show: is it over?"""
-        if not self._calls.may_ask(row.host_id):
+        others = {one.info.product for one in streams if one.info.meeting_uuid == row.uuid} - {"meeting"}
+        if others or not self._calls.may_ask(row.host_id):  # Zoom's API knows webinars by other paths
             return
+        lost = _lost_stream(row.uuid, self._app.name, streams)
         reply = await self._ask("a meeting", lambda: self._calls.meeting(row.uuid, host_id=row.host_id))
         if reply is None:
+            if (
+                self._first and not self._hopeless
+            ):  # it went on when the daemon before this one ended: one request shows whether it still does
+                await self._starter.found(row, had_stream=lost)
             return
         if reply.document.get("status") == "started":
-            lost = _lost_stream(row.uuid, self._app.name, streams)
             await self._starter.found(row, had_stream=lost)
         elif reply.good or reply.code == 3001 or reply.status == 404:
             await self._starter.vanished(row)
 
     async def _ask(self, what: str, call: Callable[[], Any]) -> Reply | None:
         """Ask; None when nothing can be learnt, which is logged, and a missing scope only once."""
-        if what in self._no_scope:
+        if self._hopeless:
             return None
         try:
             reply: Reply = await call()
         except TokenError as error:
+            self._hopeless = not error.passing
             self._log.warning("Zoom could not be asked", about=what, why=str(error))
             return None
         meant = meaning(reply)
         if meant.verdict is Verdict.PERSON:
+            if what in self._no_scope:
+                return None
             self._no_scope.add(what)
             self._log.warning(
                 "Zoom may not be asked; add meeting:read:meeting:admin and meeting:read:list_meetings:admin to the controller "

@@ -15,6 +15,7 @@ WHY = {
     "rejoined": "the user came back",
     "timer": "nothing came of the last request",
     "later": "the last request may now pass",
+    "already": "another stream of it ran",
     "restart": "the stream broke",
 }
 """Triggers of requests, in words."""
@@ -30,11 +31,12 @@ def never_started(means: Means, account_id: str, *, last: str = "", expected: bo
         begin = f"Zoom has told nothing of this meeting, {secs} after it was expected to begin"
     else:
         begin = f"The meeting never started streaming: it has gone on for {secs} without a stream"
+    known = f"{begin}. {last}".rstrip()
     if account_id and means.account_id and account_id != means.account_id:
-        return f"{begin}. It belongs to another account ({account_id}): {_EXTERNAL}"
+        return f"{known} It belongs to another account ({account_id}): {_EXTERNAL}"
     if means.auto or expected:
-        return f"{begin}. {_AUTO} If its host is of another account: {_EXTERNAL}"
-    return f"{begin}. {last}".rstrip()
+        return f"{known} {_AUTO} If its host is of another account: {_EXTERNAL}"
+    return known
 
 
 _EXTERNAL = (

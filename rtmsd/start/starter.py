@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 import structlog
@@ -27,13 +27,16 @@ from rtmsd.start.meetings import (
 from rtmsd.start.rules import Facts, refused_meeting
 from rtmsd.start.story import StoryWriter
 from rtmsd.start.values import Action, Ask, Means, State, Tell, WakeAt, Worked
-from rtmsd.state import Journal, MeetingRow
+from rtmsd.state import Journal, MeetingRow, StreamRow
 from rtmsd.zoom.meetings import Action as AppAction
 from rtmsd.zoom.oauth import TokenError
 from rtmsd.zoom.replies import Meaning, Reply, Verdict, meaning
 
 LOOK_UP_SECS = 5.0
 """An announced stream waits for the answer, and Zoom for us: a minute in all."""
+
+STALE_MS = 2 * 3600 * 1000
+"""What happened longer ago is of a meeting that is most likely over: Zoom's last repeat comes after 85 minutes."""
 
 MEETINGS_KEPT = 200
 """Meetings that are over and can still be looked at; all are in the journal."""
@@ -76,6 +79,8 @@ class Starter:
         self._clock = clock
         self._schedule = schedule
         self.means = _means(app)
+        self._ended_before: dict[str, int] = {}
+        self._streams_before: dict[str, StreamRow] = {}
         self.missing: deque[StartedMeeting] = deque(maxlen=20)  # expected, and never heard of
         self.attempts: Counter[str] = Counter()  # requests to start, by what Zoom's answer meant
         self.never_started = 0
@@ -85,17 +90,32 @@ class Starter:
 
     # What happens
 
+    def remember(self, meetings: Iterable[MeetingRow], streams: Iterable[StreamRow]) -> None:
+        """Learn what daemons before this one knew: which meetings were over, and how streams ended; the newest first."""
+        for meeting in meetings:
+            if meeting.app == self.app.name and meeting.ended_ms is not None:
+                self._ended_before[meeting.uuid] = meeting.ended_ms
+        for row in streams:
+            if row.info.app == self.app.name:
+                self._streams_before.setdefault(row.info.meeting_uuid, row)
+
     async def happened(self, life: Lifecycle) -> str:
         """Zoom told of a meeting's life; returns what was done, in a sentence."""
-        meeting = await self._meeting(row_of(self.app.name, life, self._clock.wall_ms()))
+        now_ms = self._clock.wall_ms()
+        what = SAID.get(life.happening, who(life))
+        if life.at_ms and now_ms - life.at_ms > STALE_MS and life.happening != "ended":
+            return f"{what} That was told too late to act upon."
+        meeting = await self._meeting(row_of(self.app.name, life, now_ms))
+        before = meeting.sentence
         if life.happening == "ended":
-            await self._journal.meeting_ended(self.app.name, life.meeting_uuid, life.at_ms)
+            await self._journal.meeting_ended(self.app.name, life.meeting_uuid, life.at_ms or now_ms)
             meeting.over = True
-        if meeting.machine is None:
-            return meeting.sentence
-        self._do(meeting, meeting.machine.happened(life, self._now()))
+        if meeting.machine is not None:
+            self._do(meeting, meeting.machine.happened(life, self._now()))
         self._forget_oldest()
-        return f"{SAID.get(life.happening, who(life))} {meeting.sentence}".strip()
+        if meeting.sentence in (before, what) and meeting.machine is not None:
+            return what
+        return f"{what} {meeting.sentence}".strip()
 
     async def found(self, row: MeetingRow, *, had_stream: bool = False) -> None:
         """Zoom's API says that a meeting goes on."""
@@ -139,6 +159,12 @@ class Starter:
         meeting = await self._meeting(row)
         if meeting.machine is not None:
             self._do(meeting, meeting.machine.left_alone(sentence, self._now()))
+
+    def stream_replaced(self, uuid: str, old_id: str, new_id: str) -> None:
+        """A stream goes on under another id."""
+        meeting = self.meetings.get(uuid)
+        if meeting is not None and meeting.machine is not None:
+            meeting.machine.stream_replaced(old_id, new_id)
 
     def stream_stopped(
         self, uuid: str, stream_id: str, reason: int | None, operator_id: str, *, broke: bool = False
@@ -225,11 +251,17 @@ class Starter:
         trigger = await self._journal.kept(self.app.name, f"worked:{row.account_id}") or ""
         meeting = self.meetings.get(row.uuid)
         if meeting is None:  # nobody was quicker while we asked the journal
-            meeting = self.meetings[row.uuid] = StartedMeeting(
-                row, StartMachine(self.means, first_trigger=trigger)
-            )
+            meeting = self.meetings[row.uuid] = StartedMeeting(row, self._machine(row.uuid, trigger))
             self._judge(meeting)
         return meeting
+
+    def _machine(self, uuid: str, first_trigger: str = "") -> StartMachine:
+        machine = StartMachine(self.means, first_trigger=first_trigger)
+        machine.was_over(self._ended_before.get(uuid, 0))
+        stream = self._streams_before.get(uuid)
+        if stream is not None and stream.ended_ms is not None and stream.reason is not None:
+            machine.resume_after(stream.reason, stream.info.operator_id, stream.sentence)
+        return machine
 
     def _judge(self, meeting: StartedMeeting) -> None:
         """Leave a meeting alone that the rules do not take; what they cannot judge yet is asked for all the same."""
@@ -244,7 +276,7 @@ class Starter:
                 self.story.note(row, "rule", sentence)
             meeting.machine = None
         elif meeting.machine is None:
-            meeting.machine, meeting.sentence = StartMachine(self.means), ""
+            meeting.machine, meeting.sentence = self._machine(row.uuid), ""
 
     def _do(self, meeting: StartedMeeting, actions: list[Action]) -> None:
         for action in actions:
@@ -276,9 +308,12 @@ class Starter:
                 machine.host_token_failed()
             verdict = Verdict.LATER if error.passing or ask.as_host else Verdict.PERSON
             meant = Meaning(verdict, str(error))
+        except Exception as error:  # noqa: BLE001  # supervision: a request without an answer would be awaited for ever
+            self._log.error("a request to Zoom failed in rtmsd itself", exc_info=error)
+            meant = Meaning(Verdict.LATER, "The request failed by a fault of rtmsd's own: please report it.")
         self.attempts[meant.verdict.value] += 1
         who = "in the host's own name" if ask.as_host else f"for the user {ask.participant_user_id}"
-        answer = f"HTTP {reply.status}" if reply.status else "no answer"
+        answer = f"HTTP {reply.status}" if reply.status else "none"
         if reply.code is not None:
             answer += f", code {reply.code}"
         if reply.tracking_id:
@@ -351,16 +386,12 @@ class Starter:
 
 
 def _means(app: AppConfig) -> Means:
-    operators: frozenset[str] | None = None
-    if app.only.original_host:
-        operators = frozenset()
-    elif app.only.operators:
-        operators = frozenset(app.only.operators)
     return Means(
         auto=app.start == "auto",
         host_tokens=frozenset(one.user_id for one in app.hosts),
         controller=app.manual is not None,
         account_id=app.manual.account_id if app.manual is not None else "",
-        operators=operators,
+        only_host=app.only.original_host,
+        only_operators=frozenset(app.only.operators),
         deadline_secs=app.start_deadline_secs,
     )

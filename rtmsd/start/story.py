@@ -15,6 +15,9 @@ NOTES_OF_A_STREAM = 100
 """A connection that breaks every second for hours need not be told each time."""
 
 
+STREAMS_COUNTED = 1000
+
+
 class StoryWriter:
     """Writes for one app. Returns at once: sentences are written in their turn, also when the daemon stops."""
 
@@ -40,6 +43,8 @@ class StoryWriter:
 
     def note_stream(self, info: StreamInfo, kind: str, sentence: str, *, problem: bool = False) -> None:
         """The same about a stream; of one stream so many sentences at most."""
+        if len(self._noted) > STREAMS_COUNTED:
+            self._noted.clear()
         self._noted[info.stream_id] += 1
         if self._noted[info.stream_id] <= NOTES_OF_A_STREAM:
             note = NoteRow(

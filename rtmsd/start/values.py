@@ -65,7 +65,7 @@ Action = Ask | WakeAt | Tell | Worked
 class Means:
     """How an app is started. `auto`: by Zoom itself, so that it is only asked for what broke. `host_tokens`: hosts who
     have authorised the app, so that nobody needs to be there (§4.3); `controller`: there is an app that asks in the name of
-    the account `account_id`. `operators`: for whom it may be started besides the host; None: for anybody.
+    the account `account_id`. `only_host`: it is started for nobody but the host; `only_operators`: for nobody but these.
 
     `deadline_secs` after a meeting's start, without a stream, it counts as never started.
     """
@@ -74,5 +74,6 @@ class Means:
     host_tokens: frozenset[str] = frozenset()
     controller: bool = True
     account_id: str = ""
-    operators: frozenset[str] | None = None
+    only_host: bool = False
+    only_operators: frozenset[str] = frozenset()
     deadline_secs: float = 120.0

@@ -97,7 +97,8 @@ BY_CODE = {
     13262: Meaning(
         Verdict.PERSON,
         "The app may not read meeting content (13262).",
-        'An administrator has to add it in Zoom\'s web portal: Settings, Zoom Apps, "Allow apps to access meeting content".',
+        'An administrator has to add it in Zoom\'s web portal: Settings, Zoom Apps, "Allow apps to access meeting content"; '
+        "or `client_id` is not the app's.",
     ),
 }
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fast_time import FastClock, run_fast
 from started_meetings import (
     ANN,
     BO,
+    CONTROLLER,
     CY,
     DEPUTY,
     HOST,
     INVITEE,
     MANUAL,
     NOTES,
+    SPEED,
     Scene,
+    daemon,
     manifest,
     meeting,
     play,
 )
 
-from rtmsd.simulator import Drops
-from rtmsd.simulator.cloud import CloudApp, HostGrant
+from rtmsd.simulator import Drops, Ends
+from rtmsd.simulator.cloud import Cloud, CloudApp, HostGrant
+from rtmsd.simulator.cloud.world import START_SCOPE
 from rtmsd.web.problems import problems
 
 PARTS_OF_THE_STORY = (
@@ -585,3 +591,60 @@ def test_a_refused_stream_is_not_called_missing(tmp_path: Path) -> None:
         await held.settled()
 
     assert play(story, tmp_path, config=config, apps=[OF_THE_DEPUTY]) == []
+
+
+@pytest.mark.parametrize("scopes", ["all", "start only"])
+def test_a_restart_of_the_daemon_in_the_middle(tmp_path: Path, scopes: str) -> None:
+    """The host comes while rtmsd is not there: the next daemon starts the meeting, also where it may not look."""
+    controller = CONTROLLER if scopes == "all" else replace(CONTROLLER, scopes=(START_SCOPE,))
+    clock = FastClock(SPEED)
+
+    async def main() -> None:
+        async with Cloud(
+            apps=[NOTES], controllers=[controller], clock=clock, directory=tmp_path / "zoom"
+        ) as cloud:
+            held = cloud.plan(meeting=meeting(), host_id=HOST, zoom_users={ANN: HOST})
+            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
+                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
+                scene = Scene(cloud, ready, tmp_path, clock)
+                held.join(BO)
+                await scene.until(scene.starts)
+            held.join(ANN)
+            await asyncio.sleep(20)
+            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
+                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
+                scene = Scene(cloud, ready, tmp_path, clock)
+                await scene.streaming(held, 60)
+                held.end()
+                await held.settled()
+
+    run_fast(main(), SPEED)
+
+
+def test_what_was_stopped_is_not_started_by_the_next_daemon(tmp_path: Path) -> None:
+    """The host stopped the app (reason 1); rtmsd restarts; guests come: nothing is asked."""
+    clock = FastClock(SPEED)
+
+    async def main() -> None:
+        async with Cloud(
+            apps=[NOTES], controllers=[CONTROLLER], clock=clock, directory=tmp_path / "zoom"
+        ) as cloud:
+            held = cloud.plan(meeting=meeting(), host_id=HOST, zoom_users={ANN: HOST})
+            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
+                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
+                scene = Scene(cloud, ready, tmp_path, clock)
+                held.join(ANN)
+                await scene.streaming(held)
+                await asyncio.sleep(5)
+                [stream_id] = scene.live(held)
+                cloud.find_play(stream_id).do(Ends(0, 1))
+                await scene.until(lambda: scene.sentences(held, "given_up"))
+            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
+                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
+                scene = Scene(cloud, ready, tmp_path, clock)
+                asked = len(scene.starts())
+                held.join(BO)
+                await asyncio.sleep(60)
+                assert len(scene.starts()) == asked
+
+    run_fast(main(), SPEED)

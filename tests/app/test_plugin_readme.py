@@ -28,7 +28,7 @@ def plugin_dir(tmp_path: Path) -> Path:
     """A plugin_dir with the README's sink in it."""
     directory = tmp_path / "plugins"
     directory.mkdir(mode=0o755)
-    plugin, _ = blocks("python")
+    plugin, *_ = blocks("python")
     (directory / "phrases.py").write_text(plugin)
     (directory / "phrases.py").chmod(0o644)
     return directory
@@ -36,14 +36,14 @@ def plugin_dir(tmp_path: Path) -> Path:
 
 def test_it_is_short() -> None:
     """Thirty lines, besides what is imported."""
-    plugin, _ = blocks("python")
+    plugin, *_ = blocks("python")
     lines = [line for line in plugin.splitlines() if line and not line.startswith(("import ", "from "))]
     assert len(lines) <= 30
 
 
 async def test_its_test_passes(tmp_path: Path, plugin_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test that the README shows for its sink."""
-    _, test = blocks("python")
+    _, test, *_ = blocks("python")
     monkeypatch.syspath_prepend(plugin_dir)
     monkeypatch.delitem(sys.modules, "phrases", raising=False)
     module = ModuleType("test_phrases")
