@@ -155,9 +155,8 @@ class Look:
         lost = _lost_stream(row.uuid, self._app.name, streams)
         reply = await self._ask("a meeting", lambda: self._calls.meeting(row.uuid, host_id=row.host_id))
         if reply is None:
-            if (
-                self._first and not self._hopeless
-            ):  # it went on when the daemon before this one ended: one request shows whether it still does
+            if self._first and not self._hopeless:
+                # It went on when the daemon before this one ended: one request shows whether it still does.
                 await self._starter.found(row, had_stream=lost)
             return
         if reply.document.get("status") == "started":
