@@ -136,7 +136,7 @@ class StreamDriver:
             connection = await connect(
                 action.url,
                 tls=self._tls,
-                gathering=self._gathering,
+                gathering=self._gathering if socket.kind != "signaling" else None,  # its word counts at once
                 on_message=self._reader(socket),
                 on_closed=partial(self._closed, socket),
                 max_message_bytes=MAX_PICTURE_BYTES if socket.kind in _PICTURES else MAX_MESSAGE_BYTES,
