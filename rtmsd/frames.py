@@ -113,10 +113,20 @@ class ShareFrame(msgspec.Struct, frozen=True, gc=False):
     format: PictureFormat
 
 
+class SpokenWord(msgspec.Struct, frozen=True, gc=False):
+    """One word of a phrase. `confidence` is 0 to 1, None when nobody says."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = None
+
+
 class TranscriptFrame(msgspec.Struct, frozen=True, gc=False):
     """One finished phrase. `language` is Zoom's number (protocol.md §6.10) or None; `source` is who transcribed.
 
-    `operation`: "new"; "update" and "delete" concern the phrase with the same user and `timestamp_ms` (§5.6).
+    `operation`: "new"; "update" and "delete" concern the phrase with the same user and `timestamp_ms` (§5.6). `words`
+    and `confidence` come from other transcribers: Zoom does not tell them.
     """
 
     user_id: int
@@ -128,6 +138,8 @@ class TranscriptFrame(msgspec.Struct, frozen=True, gc=False):
     language: int | None = None
     source: str = "zoom"
     operation: str = "new"
+    words: tuple[SpokenWord, ...] = ()
+    confidence: float | None = None
 
 
 class ChatFrame(msgspec.Struct, frozen=True):
@@ -153,7 +165,8 @@ class Event(msgspec.Struct, frozen=True):
     """Something that happened in the stream, named in the past tense; `details` holds JSON values only.
 
     Ours: stream_joined, socket_lost, socket_reopened (details.socket; "signaling" when all were made anew),
-    media_refused. Zoom's: stream_active, stream_interrupted, stream_terminating, stream_terminated, stream_paused,
+    media_refused, transcribed (details.seconds: sound that was sent, by transcriber; details.lost_seconds: that none
+    of them heard). Zoom's: stream_active, stream_interrupted, stream_terminating, stream_terminated, stream_paused,
     stream_resumed, session_started, session_paused, session_resumed, session_stopped, first_packet,
     active_speaker_changed, participant_joined, participant_left, sharing_started, sharing_stopped,
     media_interrupted, participant_video_on, participant_video_off; others by their names in protocol.md §6.2 and

@@ -3,7 +3,7 @@
 from rtmsd.api.hookspecs import hookimpl
 from rtmsd.api.secrets import Secret
 from rtmsd.api.sinks import Sink, SinkContext, SinkType, SinkWriter
-from rtmsd.errors import SinkError, SinkReject, SinkRetry
+from rtmsd.errors import RtmsdError, SinkError, SinkReject, SinkRetry
 from rtmsd.frames import (
     AudioFormat,
     AudioFrame,
@@ -15,6 +15,7 @@ from rtmsd.frames import (
     MediaKind,
     PictureFormat,
     ShareFrame,
+    SpokenWord,
     StreamEnd,
     StreamInfo,
     TranscriptFrame,
@@ -31,6 +32,7 @@ __all__ = [
     "Item",
     "MediaKind",
     "PictureFormat",
+    "RtmsdError",
     "Secret",
     "ShareFrame",
     "Sink",
@@ -40,6 +42,7 @@ __all__ = [
     "SinkRetry",
     "SinkType",
     "SinkWriter",
+    "SpokenWord",
     "StreamEnd",
     "StreamInfo",
     "TranscriptFrame",

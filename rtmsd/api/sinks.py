@@ -21,6 +21,10 @@ import structlog
 from rtmsd.frames import Item, MediaKind, StreamInfo
 
 
+def _to_nobody(stream: StreamInfo, item: Item) -> None:
+    """What publishing is where no other sink is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SinkContext:
     """What a sink gets to know about its surroundings.
@@ -28,11 +32,18 @@ class SinkContext:
     `name` is the sink's name in the configuration, `version` rtmsd's own; `state_dir` is a directory that this
     sink has for itself and that survives restarts (it may not exist yet). `log` is for what an operator should read:
     no names of people, no text of theirs.
+
+    `publish` hands an item that the sink made (such as a TranscriptFrame with its own `source`) to the other sinks of
+    that stream which want it, never back. Call it in the event loop; it returns at once and cannot fail, and after the
+    stream's end it does nothing. Only a sink whose type says `publishes` may use it. The others get StreamEnd when this
+    sink's writer is closed, or `drain_secs` after this sink got it: what is published later is lost.
     """
 
     name: str
     version: str
     state_dir: Path
+    publish: Callable[[StreamInfo, Item], None] = _to_nobody
+    drain_secs: float = 10.0
     log: structlog.typing.FilteringBoundLogger = field(
         default_factory=lambda: structlog.get_logger("rtmsd.sink")
     )
@@ -91,11 +102,18 @@ class Sink(Protocol):
         """
 
 
+def _nothing(options: Any) -> frozenset[MediaKind]:
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class SinkType:
     """What a plugin offers. `options` is a frozen dataclass: the keys of `[[sinks]]` are converted into it.
 
-    `wants` names the kinds of frames that the sink takes, always the same for the same options.
+    `wants` names the kinds of frames that the sink takes, always the same for the same options. `publishes`: it gives
+    items to the other sinks (`SinkContext.publish`), so these have to wait for it at a stream's end. `replaces` names the
+    kinds that Zoom need not be asked for, since this sink publishes such frames. `audio_codecs` are those of
+    `AudioFormat.codec` that it understands, None for all: an app that asks Zoom for another is a mistake in the configuration.
     """
 
     name: str
@@ -103,3 +121,6 @@ class SinkType:
     wants: Callable[[Any], frozenset[MediaKind]]  # of an options instance
     build: Callable[[Any, SinkContext], Sink]  # of an options instance
     batch_ms: int = 500  # how long frames are gathered for it, unless the configuration says otherwise
+    publishes: bool = False
+    replaces: Callable[[Any], frozenset[MediaKind]] = _nothing  # of an options instance
+    audio_codecs: frozenset[str] | None = None

@@ -54,6 +54,7 @@ def load_config(
     zoom = _zoom(root.table("zoom"))
     sinks, sink_names = _sinks(root, sink_types, broken_plugins)
     apps = _apps(root, sink_names)
+    _check_codecs(root, apps, {one.name: one.type for one in sinks}, sink_types)
     root.finish()
     if problems:
         raise ConfigError(problems)
@@ -236,6 +237,21 @@ def _app_sinks(table: Table, sink_names: Sequence[str]) -> Any:
                 f'no sink has the name "{name}"; there are: {known}{did_you_mean(name, sink_names)}',
             )
     return tuple(dict.fromkeys(names))
+
+
+def _check_codecs(
+    root: Table, apps: Sequence[AppConfig], kinds: Mapping[str, str], sink_types: Mapping[str, SinkType]
+) -> None:
+    """Note where an app asks Zoom for sound that one of its sinks does not understand; `kinds` are the sinks' types."""
+    for index, app in enumerate(apps):
+        for name in app.sinks:
+            known = sink_types[kinds[name]].audio_codecs if name in kinds else None
+            if known is not None and app.media.audio_codec not in known:
+                root.problem(
+                    f"apps[{index}].media.audio_codec",
+                    f'is "{app.media.audio_codec}", which sink "{name}" of type "{kinds[name]}" does not understand; '
+                    f"it takes {', '.join(sorted(known))}. Change one of them, or leave the sink out of this app's sinks",
+                )
 
 
 def _warnings(webhook: WebhookConfig, apps: Sequence[AppConfig]) -> list[str]:

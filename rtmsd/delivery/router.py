@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from rtmsd.api.sinks import Sink
 from rtmsd.delivery.lane import Lane
+from rtmsd.delivery.produced import ProducedRoute
 from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
-from rtmsd.frames import (
-    AudioFrame,
-    ChatFrame,
-    Event,
-    Gap,
-    Item,
-    MediaKind,
-    ShareFrame,
-    StreamEnd,
-    StreamInfo,
-    TranscriptFrame,
-    VideoFrame,
-)
+from rtmsd.delivery.route import LaneEnd, StreamRoute
+from rtmsd.frames import Item, MediaKind, StreamInfo
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.ticker import Ticker
 
@@ -36,13 +26,8 @@ PURGE_AGAIN_SECS = (1.0, 10.0, 60.0, 600.0)
 PURGE_SECS = 5.0
 """How long deleting may keep a daemon that stops."""
 
-_KINDS: dict[type, MediaKind] = {
-    VideoFrame: MediaKind.VIDEO,
-    ShareFrame: MediaKind.SHARE,
-    AudioFrame: MediaKind.AUDIO,
-    TranscriptFrame: MediaKind.TRANSCRIPT,
-    ChatFrame: MediaKind.CHAT,
-}
+PRODUCERS_SHARE = 0.5
+"""Of its `drain_secs`, what a sink that publishes has when the daemon stops: the others must write it afterwards."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +49,12 @@ class Outlet:
         wants: frozenset[MediaKind],
         lane_rules: LaneRules,
         rules: DeliveryRules,
+        publishes: bool = False,
+        replaces: frozenset[MediaKind] = frozenset(),
     ) -> None:
         self.name = name
+        self.publishes = publishes
+        self.replaces = replaces
         self.type_name = type_name
         self.sink = sink
         self.wants = wants
@@ -96,35 +85,6 @@ class Outlet:
         self._dropped_before += lane.counters.dropped
 
 
-class StreamRoute:
-    """One stream's way to its sinks. `batch_secs`: how long even the most hurried of them lets frames gather."""
-
-    def __init__(self, lanes: Sequence[tuple[Lane, frozenset[MediaKind]]], *, batch_secs: float) -> None:
-        self.batch_secs = batch_secs
-        everyone = tuple(lane for lane, _ in lanes)
-        self._offers: dict[type, tuple[Callable[[Item], None], ...]] = {
-            Event: _offers(everyone),
-            Gap: _offers(everyone),
-            StreamEnd: _offers(everyone),
-        }
-        for item_type, kind in _KINDS.items():
-            self._offers[item_type] = _offers(lane for lane, wants in lanes if kind in wants)
-
-    @property
-    def audio_offers(self) -> tuple[Callable[[Item], None], ...]:
-        """What `offer` calls for an audio frame."""
-        return self._offers[AudioFrame]
-
-    def offer(self, item: Item) -> None:
-        """Hand an item to every lane that wants it. Returns at once; cannot fail."""
-        for offer in self._offers[type(item)]:
-            offer(item)
-
-
-def _offers(lanes: Iterable[Lane]) -> tuple[Callable[[Item], None], ...]:
-    return tuple(lane.offer for lane in lanes)
-
-
 class Router:
     """Opens a route for each stream and runs its pumps until they are through."""
 
@@ -133,31 +93,68 @@ class Router:
         self._clock = clock
         self._pumps: dict[asyncio.Task[None], tuple[Pump, Outlet]] = {}
         self._purges: set[asyncio.Task[None]] = set()
+        self._produced: dict[str, ProducedRoute] = {}  # by stream id
         self._log = structlog.get_logger("rtmsd.delivery")
 
     def open(self, stream: StreamInfo, sink_names: Sequence[str]) -> StreamRoute:
         """Make the lanes of a stream. They end with StreamEnd, or when the router drains."""
-        lanes = []
-        for name in sink_names:
-            outlet = self.outlets[name]
+        outlets = [self.outlets[name] for name in sink_names]
+        tasks: dict[asyncio.Task[None], LaneEnd] = {}
+        for outlet in outlets:
             rules = outlet.lane_rules
             lane = Lane(limit_bytes=rules.limit_bytes, ticker=outlet.ticker, drop_oldest=rules.drop_oldest)
             pump = Pump(
                 lane=lane,
                 sink=outlet.sink,
-                name=name,
+                name=outlet.name,
                 stream=stream,
                 rules=outlet.rules,
                 counters=outlet.counters,
                 clock=self._clock,
             )
-            task = asyncio.create_task(self._run(pump, outlet, lane), name=f"pump {name} {stream.stream_id}")
+            task = asyncio.create_task(
+                self._run(pump, outlet, lane), name=f"pump {outlet.name} {stream.stream_id}"
+            )
             self._pumps[task] = pump, outlet
             task.add_done_callback(self._pumps.pop)
             outlet.lanes.append(lane)
-            lanes.append((lane, outlet.wants))
-        hurry = min((self.outlets[name].lane_rules.batch_secs for name in sink_names), default=0.0)
-        return StreamRoute(lanes, batch_secs=hurry)
+            tasks[task] = LaneEnd(outlet.name, lane, outlet.wants)
+        hurry = min((outlet.lane_rules.batch_secs for outlet in outlets), default=0.0)
+        patience = [outlet.rules.drain_secs for outlet in outlets if outlet.publishes]
+        if patience:
+            return self._produce(stream, tasks, batch_secs=hurry, patience_secs=max(patience))
+        return StreamRoute(list(tasks.values()), batch_secs=hurry)
+
+    def _produce(
+        self,
+        stream: StreamInfo,
+        tasks: Mapping[asyncio.Task[None], LaneEnd],
+        *,
+        batch_secs: float,
+        patience_secs: float,
+    ) -> StreamRoute:
+        """Make the route of a stream some of whose sinks publish."""
+        producers = {end.name for end in tasks.values() if self.outlets[end.name].publishes}
+        route = ProducedRoute(
+            list(tasks.values()), producers, batch_secs=batch_secs, patience_secs=patience_secs
+        )
+        self._produced[stream.stream_id] = route
+        left = set(tasks)
+
+        def over(task: asyncio.Task[None]) -> None:
+            route.closed(tasks[task].name)
+            left.discard(task)
+            if not left and self._produced.get(stream.stream_id) is route:
+                del self._produced[stream.stream_id]
+
+        for task in tasks:
+            task.add_done_callback(over)
+        return route
+
+    def publish(self, name: str, stream: StreamInfo, item: Item) -> None:
+        """Hand what the sink `name` made of a stream to that stream's other sinks; to nobody when it is over."""
+        if route := self._produced.get(stream.stream_id):
+            route.publish(name, item)
 
     def revoke(self, stream: StreamInfo, sink_names: Sequence[str]) -> None:
         """Let every sink delete what it has of a stream, also while it is written and long after (protocol.md §6.6)."""
@@ -185,7 +182,8 @@ class Router:
                 return
 
     async def drain(self) -> None:
-        """Write what waits in every lane, each sink within its `drain_secs`; then abandon the rest.
+        """Write what waits in every lane, each sink within its `drain_secs`; then abandon the rest. Those that publish
+        come first, and have only a share of it.
 
         Call it when no stream offers any more. Cancelling abandons at once.
         """
@@ -194,13 +192,14 @@ class Router:
         for purge in self._purges:
             loop.call_later(PURGE_SECS, purge.cancel)
         await asyncio.gather(*self._purges, return_exceptions=True)
-        for task, (pump, outlet) in pumps.items():
-            pump.stop()
-            loop.call_later(outlet.rules.drain_secs, task.cancel)
-        patience = max((outlet.rules.drain_secs for _, outlet in pumps.values()), default=0.0)
+        began = loop.time()
+        producing = {task: one for task, one in pumps.items() if one[1].publishes}
+        others = {task: one for task, one in pumps.items() if task not in producing}
         try:
-            if pumps:
-                await asyncio.wait(pumps, timeout=patience + ABANDON_SECS)
+            await _stop(producing, began, share=PRODUCERS_SHARE)
+            for route in self._produced.values():
+                route.release()
+            await _stop(others, began, share=1.0)
         finally:
             for task, (_, outlet) in pumps.items():
                 if not task.done() or task.cancelled():
@@ -214,3 +213,17 @@ class Router:
             await pump.run()
         finally:
             outlet.release(lane)
+
+
+async def _stop(
+    pumps: Mapping[asyncio.Task[None], tuple[Pump, Outlet]], began: float, *, share: float
+) -> None:
+    """Stop these, and wait until they are through; each has this share of its `drain_secs`, counted from `began`."""
+    if not pumps:
+        return
+    loop = asyncio.get_running_loop()
+    for task, (pump, outlet) in pumps.items():
+        pump.stop()
+        loop.call_at(began + share * outlet.rules.drain_secs, task.cancel)
+    ends = began + share * max(outlet.rules.drain_secs for _, outlet in pumps.values())
+    await asyncio.wait(pumps, timeout=max(0.0, ends - loop.time()) + ABANDON_SECS)

@@ -7,8 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from rtmsd.frames import TranscriptFrame
+from rtmsd.frames import SpokenWord, TranscriptFrame
+from rtmsd.recording.files import CAPTIONS, SUBTITLES, TRANSCRIPT
+from rtmsd.recording.layout import safe_name
 from rtmsd.recording.lines import line
+
+ZOOM = "zoom"
 
 # A player shows nothing of a cue that ends when it starts; half a second is long enough to be seen.
 SHORTEST_CUE_MS = 500
@@ -20,7 +24,8 @@ class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `transcript.jsonl`: seconds from the recording's zero, and what Zoom sent as it came.
 
     `start` and `end` lie within the recording; `start_ms` and `end_ms` are Unix milliseconds, untouched, and so is
-    `timestamp_ms`, which is left out where it is `start_ms`. `operation` is left out where it is "new".
+    `timestamp_ms`, which is left out where it is `start_ms`. `operation` is left out where it is "new". `words` with their
+    times (Unix milliseconds) are there where who transcribed told them.
     """
 
     start: float
@@ -34,6 +39,8 @@ class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     language: int | None = None
     operation: str = "new"
     timestamp_ms: int | None = None
+    words: tuple[SpokenWord, ...] = ()
+    confidence: float | None = None
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -68,9 +75,34 @@ def phrases(frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int
                 language=frame.language,
                 operation=frame.operation,
                 timestamp_ms=None if frame.timestamp_ms == frame.start_ms else frame.timestamp_ms,
+                words=frame.words,
+                confidence=frame.confidence,
             )
         )
     return placed
+
+
+def by_source(frames: Iterable[TranscriptFrame]) -> dict[str, list[TranscriptFrame]]:
+    """Tell apart who transcribed: the keys name the files of each, as `transcript_files` does. Zoom is always there."""
+    found: dict[str, list[TranscriptFrame]] = {ZOOM: []}
+    for frame in frames:
+        found.setdefault(ZOOM if frame.source == ZOOM else safe_name(frame.source or "unknown"), []).append(
+            frame
+        )
+    return found
+
+
+def transcript_files(source: str) -> tuple[str, str, str]:
+    """Name a transcript as JSON lines, WebVTT and SRT. `source` is a key of `by_source`."""
+    if source == ZOOM:
+        return TRANSCRIPT, CAPTIONS, SUBTITLES
+    return f"transcript.{source}.jsonl", f"transcript.{source}.vtt", f"transcript.{source}.srt"
+
+
+def transcripts(names: Iterable[str]) -> list[str]:
+    """Pick from the names of a recording's files those of the transcripts as JSON lines, Zoom's first."""
+    others = [name for name in names if name.startswith("transcript.") and name.endswith(".jsonl")]
+    return sorted(others, key=lambda name: (name != TRANSCRIPT, name))
 
 
 def final(spoken: Iterable[Phrase]) -> list[Phrase]:

@@ -13,7 +13,6 @@ from rtmsd.recording import captions
 from rtmsd.recording.account import Account, Sound, account, completeness, standing
 from rtmsd.recording.files import (
     AUDIO,
-    CAPTIONS,
     CHAT,
     EVENTS,
     GAPS,
@@ -23,7 +22,6 @@ from rtmsd.recording.files import (
     PART,
     SIGNATURE,
     SPEAKERS,
-    SUBTITLES,
     SUMS,
     TRANSCRIPT,
     complete,
@@ -149,12 +147,14 @@ def _about_mix(progress: Progress) -> str:
 def _finish_lines(directory: Path, zero_ms: int, duration_ms: int) -> list[str]:
     raw = directory / (TRANSCRIPT + PART)
     frames = decode_all(raw.read_bytes(), TranscriptFrame) if raw.exists() else []
-    spoken = captions.phrases(frames, zero_ms=zero_ms, duration_ms=duration_ms)
-    publish(directory / TRANSCRIPT, captions.jsonl(spoken))
-    publish(directory / CAPTIONS, captions.webvtt(spoken))
-    publish(directory / SUBTITLES, captions.srt(spoken))
     complete(directory / EVENTS)
-    names = [TRANSCRIPT, CAPTIONS, SUBTITLES, EVENTS]
+    names = [EVENTS]
+    for source, its in captions.by_source(frames).items():
+        spoken = captions.phrases(its, zero_ms=zero_ms, duration_ms=duration_ms)
+        files = captions.transcript_files(source)
+        for name, write in zip(files, (captions.jsonl, captions.webvtt, captions.srt), strict=True):
+            publish(directory / name, write(spoken))
+        names += files
     if (directory / (CHAT + PART)).exists():
         complete(directory / CHAT)
         names.append(CHAT)

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from rtmsd.errors import RecordingError
-from rtmsd.recording.captions import Phrase, final
-from rtmsd.recording.files import MANIFEST, TRANSCRIPT, make_directories
+from rtmsd.recording.captions import Phrase, final, transcripts
+from rtmsd.recording.files import MANIFEST, make_directories
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import Manifest
 
@@ -22,8 +22,8 @@ WORDS = "words.parquet"
 def write_parquet(directory: Path, out: Path) -> tuple[int, int]:
     """Write `segments.parquet` and `words.parquet` into the directory `out`; return how many rows each has.
 
-    Zoom says when a phrase begins and ends, not when its words do: their times divide the phrase by the length of the
-    words, and are marked as `estimated`. Corrected phrases are there as they stand in the end. Raises RecordingError
+    The phrases of all who transcribed are there, with their `source`. Zoom says when a phrase begins and ends, not when
+    its words do: then their times divide the phrase by the length of the words, and are marked as `estimated`. Corrected phrases are there as they stand in the end. Raises RecordingError
     when there is no recording, or no pyarrow; OSError when a file cannot be used.
     """
     try:
@@ -36,7 +36,11 @@ def write_parquet(directory: Path, out: Path) -> tuple[int, int]:
         raise RecordingError(f"{out} must not be in the recording: it would be no part of what was sealed")
     try:
         manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
-        spoken = final(decode_all((directory / TRANSCRIPT).read_bytes(), Phrase))
+        spoken = [
+            phrase
+            for name in transcripts(manifest.files)
+            for phrase in final(decode_all((directory / name).read_bytes(), Phrase))
+        ]
     except (OSError, ValueError) as error:
         raise RecordingError(f"{directory} should hold a complete recording: {error}") from None
     make_directories(out)
@@ -71,7 +75,15 @@ def _segments(manifest: Manifest, spoken: Iterable[Phrase]) -> list[dict[str, An
 def _words(manifest: Manifest, spoken: Iterable[Phrase]) -> list[dict[str, Any]]:
     rows = []
     for number, phrase in enumerate(spoken):
-        words = phrase.text.split()
+        rows += [
+            _whose(manifest, phrase, number)
+            | {"word": place, "text": word.text, "estimated": False}
+            | {"start": phrase.start + (word.start_ms - phrase.start_ms) / 1000}
+            | {"end": phrase.start + (word.end_ms - phrase.start_ms) / 1000}
+            | {"started_at": word.start_ms, "ended_at": word.end_ms}
+            for place, word in enumerate(phrase.words)
+        ]
+        words = [] if phrase.words else phrase.text.split()
         letters, at = sum(map(len, words)), 0
         for place, word in enumerate(words):
             start, at = at / letters, at + len(word)

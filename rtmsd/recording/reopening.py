@@ -115,7 +115,8 @@ def _reopen_closed(directory: Path, progress: Progress, sizes: dict[str, int]) -
         elif final.exists():
             final.rename(part)
     made = [path for form in ("mixed*", "*.flac") for path in (directory / AUDIO).glob(form)]
-    for name in [*DERIVED, *(f"{AUDIO}/{path.name}" for path in made if path.suffix != PART)]:
+    spoken = [path.name for path in directory.glob("transcript.*") if path.suffix != PART]
+    for name in [*DERIVED, *spoken, *(f"{AUDIO}/{path.name}" for path in made if path.suffix != PART)]:
         if name not in progress.sealed:
             (directory / name).unlink(missing_ok=True)
     for path in directory.glob("*" + NEW):

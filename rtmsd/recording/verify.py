@@ -14,9 +14,8 @@ import msgspec
 from rtmsd.frames import Gap
 from rtmsd.recording import pictures
 from rtmsd.recording.account import completeness
-from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, srt, webvtt
+from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, srt, transcripts, webvtt
 from rtmsd.recording.files import (
-    CAPTIONS,
     CHAT,
     EVENTS,
     GAPS,
@@ -24,7 +23,6 @@ from rtmsd.recording.files import (
     MANIFEST,
     PICTURES,
     SIGNATURE,
-    SUBTITLES,
     SUMS,
     TOMBSTONE,
     TRANSCRIPT,
@@ -242,19 +240,25 @@ def _check_lines(directory: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{name} cannot be read: {error}"
 
 
-def _check_transcript(directory: Path, manifest: Manifest) -> Iterator[str]:
+def _check_transcripts(directory: Path, manifest: Manifest) -> Iterator[str]:
+    for name in {TRANSCRIPT: None} | dict.fromkeys(transcripts(manifest.files)):
+        yield from _check_transcript(directory, manifest, name)
+
+
+def _check_transcript(directory: Path, manifest: Manifest, name: str) -> Iterator[str]:
     try:
-        spoken = decode_all((directory / TRANSCRIPT).read_bytes(), Phrase)
+        spoken = decode_all((directory / name).read_bytes(), Phrase)
     except ValueError as error:
-        yield f"{TRANSCRIPT} cannot be read: {error}"
+        yield f"{name} cannot be read: {error}"
         return
     last = (manifest.duration_ms + SHORTEST_CUE_MS) / 1000
     if not all(0 <= phrase.start < phrase.end <= last for phrase in spoken):
-        yield f"{TRANSCRIPT} has phrases outside the recording"
+        yield f"{name} has phrases outside the recording"
         return
-    for name, write in ((CAPTIONS, webvtt), (SUBTITLES, srt)):
-        if (directory / name).read_bytes() != write(spoken):
-            yield f"{name} does not have the cues of {TRANSCRIPT}"
+    bare = name.removesuffix(".jsonl")
+    for shown, write in ((f"{bare}.vtt", webvtt), (f"{bare}.srt", srt)):
+        if (directory / shown).read_bytes() != write(spoken):
+            yield f"{shown} does not have the cues of {name}"
 
 
 def _check_pictures(directory: Path, manifest: Manifest) -> Iterator[str]:
@@ -267,4 +271,4 @@ def _check_pictures(directory: Path, manifest: Manifest) -> Iterator[str]:
             yield from pictures.check(directory, entry)
 
 
-_CHECKS = (check_tracks, _check_gaps, _check_lines, _check_transcript, check_speakers, _check_pictures)
+_CHECKS = (check_tracks, _check_gaps, _check_lines, _check_transcripts, check_speakers, _check_pictures)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.benchmarks import frames
+from tests.benchmarks import frames, transcribe
 
 
 def main() -> int:
@@ -18,7 +18,13 @@ def main() -> int:
     one.add_argument("--secs", type=float, default=6.0)
     one.add_argument("--only", nargs="*", default=[], choices=[variant.name for variant in frames.VARIANTS])
     one.add_argument("--json", type=Path, dest="json_file", metavar="FILE")
+    other = commands.add_parser("transcribe", help=transcribe.__doc__)
+    other.add_argument("--tracks", type=int, default=50)
+    other.add_argument("--secs", type=float, default=30.0)
+    other.add_argument("--json", type=Path, dest="json_file", metavar="FILE")
     options = parser.parse_args()
+    if options.command == "transcribe":
+        return transcribe.run(tracks=options.tracks, secs=options.secs, json_file=options.json_file)
     return frames.run(
         streams=options.streams,
         rounds=options.rounds,

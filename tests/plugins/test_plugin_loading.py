@@ -139,7 +139,7 @@ def test_a_broken_file_is_named(plugin_dir: Path, case: str) -> None:
     plugins = load_plugins(directory=plugin_dir)
     [sentence] = plugins.broken
     assert str(broken) in sentence and expected in sentence
-    assert plugins.sink_types.keys() == {"file", "s3", "good"}
+    assert plugins.sink_types.keys() == {"file", "s3", "transcribe", "good"}
     assert "rtmsd_file" in plugins.origins["file"]
 
 

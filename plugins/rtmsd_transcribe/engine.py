@@ -1,0 +1,86 @@
+"""What a transcription engine is: the one thing that somebody who adds another has to write."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from rtmsd.api import RtmsdError
+
+RATE = 16_000
+"""Samples per second of what engines get: mono, 16 bit, little-endian."""
+
+
+class EngineLost(RtmsdError):
+    """A session broke, or could not be opened just now. What was sent and not answered by a final is offered again.
+
+    `retry_secs`: do not come back before that, if the engine said so. The text is for people: neither keys nor words.
+    """
+
+    def __init__(self, sentence: str, *, retry_secs: float = 0.0) -> None:
+        self.retry_secs = retry_secs
+        super().__init__(sentence)
+
+
+class EngineRefused(RtmsdError):
+    """The engine will not work until somebody changes something: a wrong key, an unknown model, no credit."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word; seconds from the first sample that the session got. `confidence` 0 to 1, None when nobody says."""
+
+    text: str
+    start_secs: float
+    end_secs: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an engine understood; seconds from the first sample that the session got.
+
+    `final`: it will not change, and nothing before `end_secs` is still to come. What is not final is replaced by what comes
+    next.
+    """
+
+    text: str
+    start_secs: float
+    end_secs: float
+    final: bool
+    words: tuple[Word, ...] = ()
+    confidence: float | None = None
+
+
+class Session(Protocol):
+    """One speaker's sound, from the opening to `finish`. May raise EngineLost or EngineRefused from every method."""
+
+    async def send(self, pcm: bytes) -> None:
+        """Take 100 ms of sound, or less at the end. Waits when the engine is behind; called by one task only."""
+
+    async def finish(self) -> None:
+        """Nothing follows: `heard` ends when all that was sent is answered."""
+
+    def heard(self) -> AsyncIterator[Heard]:
+        """Give what is understood, as it comes; read by another task than the one that sends."""
+        ...
+
+
+class Engine(Protocol):
+    """Opens sessions. One for each configured engine, entered once; several sessions are open at the same time.
+
+    `real_time_only`: sound must not be sent faster than it was spoken.
+    """
+
+    name: str
+    real_time_only: bool
+
+    async def __aenter__(self) -> Engine: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    def session(self, *, language: str) -> AbstractAsyncContextManager[Session]:
+        """Open a session; `language` as a tag such as "en". Leaving it ends the session with the engine, always."""
+        ...
