@@ -68,6 +68,7 @@ class ManualConfig:
     client_secret: Secret
     webhook_secrets: tuple[Secret, ...] = ()
     regional_api: bool = False
+    calls_per_sec: Annotated[float, Meta(ge=0.1, le=80)] = 4.0
     look_every_secs: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
 
 

@@ -102,7 +102,7 @@ def _late(part: _Part, problems: Sequence[NoteRow]) -> str:
     """Say what kept a stream from beginning with the meeting."""
     began_ms, first_ms = part.meeting.begun_ms if part.meeting else 0, part.streams[0].info.started_ms
     before = [note for note in problems if note.at_ms <= first_ms]
-    if not began_ms or not before or first_ms - began_ms < LATE_MS:
+    if began_ms <= 0 or not before or first_ms - began_ms < LATE_MS:  # 0: unknown; less: no time at all
         return ""
     return f" It began {(first_ms - began_ms) // 1000} s after the meeting. Before: {before[-1].sentence}"
 

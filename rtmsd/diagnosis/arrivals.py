@@ -25,6 +25,7 @@ async def arrivals(case: Case) -> Finding:
     try:
         with read_journal(case.config.state_dir) as past:
             came, streams = past.events(), past.streams()
+            troubles = {app.name: past.last_start_problem(app.name) for app in case.config.apps}
     except JournalError as error:
         return Finding("events", "skipped", f"It is not known what has ever arrived: {error}.")
     told = []
@@ -33,7 +34,7 @@ async def arrivals(case: Case) -> Finding:
         own = [row for row in streams if row.info.app == app.name]
         if problem := next(missing(app, events, own, now_ms=case.clock.wall_ms()), ""):
             return Finding("events", "broken", f"App {app.name}: {problem}.")
-        told.append(_summary(app, events))
+        told.append(_summary(app, events) + not_yet(app, events, troubles[app.name]))
     if not came:
         return Finding(
             "events",
@@ -56,7 +57,7 @@ def missing(app: AppConfig, events: Events, streams: Sequence[StreamRow], *, now
             "meeting.started arrives, but never meeting.participant_joined, which tells that the host has come: start by hand fails "
             f"when a guest is first; {_WHERE}"
         )
-    if not _any(events, "rtms_started"):
+    if not _any(events, "rtms_started") and app.start != "manual":
         yield (
             f"events arrive, but never one that a stream has started (rtms_started): {_WHERE}. If it is ticked, no meeting has had a "
             "stream yet: rtmsd why MEETING, with a meeting's number, says why"
@@ -64,6 +65,18 @@ def missing(app: AppConfig, events: Events, streams: Sequence[StreamRow], *, now
     ended = [row.ended_ms for row in streams if row.ended_ms is not None]
     if ended and now_ms - min(ended) > STOP_MS and not _any(events, "rtms_stopped"):
         yield f"streams have ended, but rtms_stopped never arrived, which says why: {_WHERE}"
+
+
+def not_yet(app: AppConfig, events: Events, trouble: str) -> str:
+    """Note that no stream has ever begun for an app that is started by hand: that is so until a request succeeds, and the
+    first may have to wait for the host. `trouble`: the newest sentence about a start that failed."""
+    if app.start != "manual" or not events or _any(events, "rtms_started"):
+        return ""
+    last = f" The last that failed: {trouble}" if trouble else ""
+    return (
+        f" No request to start it has been followed by a stream yet (rtms_started).{last} If a meeting with its host goes on "
+        f"without one: rtmsd why MEETING, with its number; and {_WHERE}."
+    )
 
 
 def _any(events: Events, suffix: str) -> bool:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from rtmsd.config import AppConfig
 from rtmsd.diagnosis.finding import Case, Finding
-from rtmsd.diagnosis.reach import ANSWER_SECS, trouble
+from rtmsd.diagnosis.reach import ANSWER_SECS, NOT_RUNNING, not_running, trouble
 from rtmsd.protocol.signature import validation_token, webhook_signature
 from rtmsd.protocol.webhook import VALIDATION_EVENT
 from rtmsd.zoom.bodies import read_body
@@ -63,7 +63,7 @@ async def _problem(case: Case, app: AppConfig, url: str) -> str:
     try:
         answer = await _ask(case, url, plain, secret=secret)
     except (aiohttp.ClientError, TimeoutError) as error:
-        return f"{trouble(error)}. {_NOT_THERE}"
+        return NOT_RUNNING if not_running(url, error) else f"{trouble(error)}. {_NOT_THERE}"
     if answer.status == 401 and not answer.wants_login:
         try:
             unsigned = await _ask(case, url, plain, secret=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Mapping
@@ -74,6 +75,8 @@ async def encryption(case: Case) -> Finding:
         try:
             await _head(case, url, case.tls)
         except (aiohttp.ClientError, TimeoutError) as error:
+            if what == _OWN and not_running(url, error):
+                return Finding("tls", "broken", f"{host} ({what}): {NOT_RUNNING}")
             return Finding(
                 "tls", "broken", f"{host} ({what}): {trouble(error)}. {_remedy(error, own=what == _OWN)}"
             )
@@ -103,6 +106,20 @@ def trouble(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {ANSWER_SECS:.0f} s"
     return f"the connection broke off ({type(error).__name__})"
+
+
+NOT_RUNNING = (
+    "nobody listens there: is rtmsd running? Start it (rtmsd run), then run this again. If it runs, compare webhook.public_url with "
+    "the address that it prints."
+)
+
+
+def not_running(url: str, error: BaseException) -> bool:
+    """Whether `url` is this machine's own and nobody takes the connection: then no network or proxy is to blame."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    refused = error.os_error.errno == errno.ECONNREFUSED
+    return refused and URL(url).scheme == "http"  # the configuration allows that for loopback only
 
 
 _OWN = "webhook.public_url"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from rtmsd.diagnosis.answer import answer, apps_of
+from rtmsd.protocol.messages import normalised_ms
 from rtmsd.state.past import Past, PastWebhook, Story
 from rtmsd.state.rows import MeetingRow, StreamRow
 
@@ -43,7 +44,7 @@ def why(past: Past, key: str, *, now_ms: int, zone: tzinfo | None = None) -> Tol
     key = _plain(key)
     story = past.story(key)
     if story.empty:
-        return Told([_unknown(key)], known=False)
+        return Told([_unknown(_one_line(key))], known=False)
     uuids = _occurrences(story)
     if len(uuids) > 1:
         story = past.story(uuids[-1])
@@ -51,7 +52,7 @@ def why(past: Past, key: str, *, now_ms: int, zone: tzinfo | None = None) -> Tol
     lines += _facts(story, key, zone)
     if len(uuids) > 1:
         lines.append(f"  it was held before; for those, rtmsd why with their UUID: {', '.join(uuids[:-1])}")
-    return Told([*lines, "", *_timeline(story, zone)], known=True)
+    return Told([_one_line(line) for line in (*lines, "", *_timeline(story, zone))], known=True)
 
 
 def _plain(key: str) -> str:
@@ -65,9 +66,19 @@ def _unknown(key: str) -> str:
     return (
         f"Why: nothing is known of {key}: no webhook that names it ever came, or it is more than 30 days old. Compare the number or "
         "UUID with Zoom's. If it is right, the app is not added or not authorised by the meeting's host, sharing realtime content is "
-        "off for that account (rtmsd explain no-webhook, rtmsd explain setting-hidden), or webhooks do not reach this machine: rtmsd "
-        "doctor looks for that."
+        "off for that account (rtmsd explain no-webhook, rtmsd explain setting-hidden), or webhooks do not reach this machine, or are "
+        "refused: those whose signature is wrong, or whose time is more than 300 s off this machine's clock, are not in the journal. "
+        "The status page and the log count them with the cause; rtmsd doctor compares clock and secrets."
     )
+
+
+# Controls move the cursor or ring; separators and marks of direction let foreign text pass for other lines of ours.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _one_line(line: str) -> str:
+    """Topics and names come from people: nothing of a line may be more than text in it."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", line)
 
 
 def _occurrences(story: Story) -> list[str]:
@@ -131,8 +142,8 @@ def _timeline(story: Story, zone: tzinfo | None) -> Iterator[str]:
 
 def _webhook(row: PastWebhook) -> _Line:
     told = [row.note] if row.note else ["It was not handled yet."]
-    late_ms = row.received_ms - row.event_ts
-    if row.event_ts and late_ms > LATE_MS:
+    late_ms = row.received_ms - normalised_ms(row.event_ts)
+    if row.event_ts > 0 and late_ms > LATE_MS:
         told.append(f"It came {late_ms // 1000} s after the event.")
     if row.repeats:
         told.append(f"Zoom sent it {row.repeats} more time{'s' * (row.repeats != 1)}.")
@@ -157,7 +168,8 @@ def _stream(row: StreamRow) -> Iterator[_Line]:
 
 
 def _local(ms: int, zone: tzinfo | None) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
+    """Give the reader's time, whatever came as one: other units are recognised, and what is before 1970 is 1970."""
+    return datetime.fromtimestamp(normalised_ms(max(ms, 0)) / 1000, UTC).astimezone(zone)
 
 
 def _clock(ms: int, zone: tzinfo | None) -> str:

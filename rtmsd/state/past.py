@@ -98,6 +98,16 @@ class Past:
             ).fetchall()
         return [stream_row(row) for row in rows]
 
+    def last_start_problem(self, app: str) -> str:
+        """Quote the newest note on a start of this app that was refused, or of which no stream came; empty when none."""
+        with told(self._path):
+            row = self._db.execute(
+                "SELECT sentence FROM notes WHERE app = ? AND problem AND kind IN ('refused', 'never_started', 'given_up')"
+                " ORDER BY id DESC LIMIT 1",
+                (app,),
+            ).fetchone()
+        return "" if row is None else str(row[0])
+
     def _uuids(self, key: str) -> set[str]:
         found = set()
         queries = (

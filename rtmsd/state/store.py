@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 
 from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
+from rtmsd.state import pruning
 from rtmsd.state.rows import MeetingRow, NoteRow, StreamRow, Taken, WebhookRow
 
 SCHEMA_VERSION = 2
@@ -122,7 +123,7 @@ def _remedy(error: Exception) -> str:
 
 
 class Store:
-    """All SQL. Every method is one transaction, on disk when it returns."""
+    """All SQL. Every method is one transaction, on disk when it returns; a change that `together` makes is a part of one."""
 
     def __init__(self, path: Path, *, busy_timeout_secs: float) -> None:
         self._path = path
@@ -171,8 +172,42 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+    def together(self, changes: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Make several changes in one transaction; give for each its result, or the exception for which it was left out.
+
+        Raise JournalError when none was kept.
+        """
+        outcomes: list[Any] = []
         with self._transaction():
+            for change in changes:
+                try:
+                    outcomes.append(change())
+                except Exception as error:
+                    if not self._db.in_transaction:  # SQLite gave all of it up
+                        raise
+                    outcomes.append(error)
+        return outcomes
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """A transaction, or within one a part that can fail alone."""
+        if not self._db.in_transaction:
+            with self._transaction():
+                yield
+            return
+        with told(self._path):
+            self._db.execute("SAVEPOINT step")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK TO step")
+                    self._db.execute("RELEASE step")
+                raise
+            self._db.execute("RELEASE step")
+
+    def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+        with self._step():
             return self._db.execute(sql, parameters).rowcount > 0
 
     def take_webhook(
@@ -187,7 +222,7 @@ class Store:
         body: bytes,
         received_ms: int,
     ) -> Taken:
-        with self._transaction():
+        with self._step():
             row = self._db.execute(
                 "SELECT id FROM webhooks WHERE app = ? AND event = ? AND once = ? AND event_ts = ?",
                 (app, event, once, event_ts),
@@ -234,7 +269,7 @@ class Store:
         )
 
     def streams_contact(self, stream_ids: Iterable[str], at_ms: int) -> None:
-        with self._transaction():
+        with self._step():
             self._db.executemany(
                 "UPDATE streams SET last_contact_ms = max(last_contact_ms, ?) WHERE stream_id = ?",
                 [(at_ms, stream_id) for stream_id in stream_ids],
@@ -328,27 +363,20 @@ class Store:
             ).fetchone()
         return None if row is None else str(row[0])
 
-    def prune(self, *, before_ms: int, keep: int) -> int:
-        """Forget what is done and older, and of what is done all but the newest `keep`; return how many."""
-        with self._transaction():
-            done = self._db.execute(
-                "DELETE FROM webhooks WHERE handled_ms IS NOT NULL AND (received_ms < ? OR id NOT IN"
-                " (SELECT id FROM webhooks WHERE handled_ms IS NOT NULL ORDER BY id DESC LIMIT ?))",
-                (before_ms, keep),
-            ).rowcount
-            done += self._db.execute(
-                "DELETE FROM streams WHERE ended_ms IS NOT NULL AND (ended_ms < ? OR stream_id NOT IN"
-                " (SELECT stream_id FROM streams WHERE ended_ms IS NOT NULL ORDER BY begun_ms DESC LIMIT ?))",
-                (before_ms, keep),
-            ).rowcount
-            done += self._db.execute(
-                "DELETE FROM notes WHERE at_ms < ? OR id NOT IN (SELECT id FROM notes ORDER BY id DESC LIMIT ?)",
-                (before_ms, keep),
-            ).rowcount
-            done += self._db.execute("DELETE FROM meetings WHERE begun_ms < ?", (before_ms,)).rowcount
+    def floors(self, keep: int) -> list[int]:
+        """Say from where on the newest `keep` of everything stay; see `pruning`."""
         with told(self._path):
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
-        return done
+            return pruning.floors(self._db, keep)
+
+    def forget_some(self, *, before_ms: int, oldest: list[int]) -> int:
+        """Forget a piece of what is done and older; return how many rows went, 0 when there are no more."""
+        with self._transaction():
+            return pruning.forget_some(self._db, before_ms=before_ms, oldest=oldest)
+
+    def give_back_some(self) -> bool:
+        """Make the file smaller by a piece; False when there is nothing more to give back."""
+        with told(self._path):
+            return pruning.give_back_some(self._db)
 
 
 def stream_row(row: tuple[Any, ...]) -> StreamRow:

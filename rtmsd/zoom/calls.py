@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ssl
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 import aiohttp
 
-from rtmsd.config import AppConfig, HostConfig, ZoomConfig
+from rtmsd.config import AppConfig, ZoomConfig
 from rtmsd.runtime.clock import Clock
 from rtmsd.state import Journal
-from rtmsd.zoom.limits import Budget
+from rtmsd.zoom.kept_token import KeptToken
+from rtmsd.zoom.limits import CALLS_PER_SEC, Budget
 from rtmsd.zoom.meetings import Action, ZoomMeetings
 from rtmsd.zoom.oauth import TokenSource, account_grant, client_grant, refresh_grant
 from rtmsd.zoom.replies import Reply
@@ -39,9 +38,17 @@ class AppCalls:
         self._client_id = app.client_id
         token_source = partial(TokenSource, session=session, oauth_url=zoom.oauth_url, clock=clock, tls=tls)
         account = app.manual.account_id if app.manual is not None else f"hosts of {app.name}"
-        budget = budgets.setdefault(account, Budget(clock=clock))
+        per_sec = app.manual.calls_per_sec if app.manual is not None else CALLS_PER_SEC
+        budget = budgets.setdefault(account, Budget(clock=clock, per_sec=per_sec))
+        budget.no_faster(per_sec)
         meetings = partial(
-            ZoomMeetings, session=session, api_url=zoom.api_url, budget=budget, clock=clock, tls=tls
+            ZoomMeetings,
+            session=session,
+            api_url=zoom.api_url,
+            allowed_hosts=zoom.allowed_hosts,
+            budget=budget,
+            clock=clock,
+            tls=tls,
         )
         self._sources: list[TokenSource] = []
         self._controller: ZoomMeetings | None = None
@@ -55,13 +62,15 @@ class AppCalls:
             self._sources.append(self.controller_tokens)
             self._controller = meetings(tokens=self.controller_tokens, regional=manual.regional_api)
         self._hosts: dict[str, ZoomMeetings] = {}
+        self._kept: list[KeptToken] = []
         for host in app.hosts:
-            read, keep = _kept_token(journal, app.name, host)
+            kept = KeptToken(journal, app=app.name, host=host)
+            self._kept.append(kept)
             source = token_source(
                 client_id=app.client_id,
                 client_secret=app.client_secret,
-                grant=refresh_grant(read),
-                keep_refresh_token=keep,
+                grant=refresh_grant(kept.read),
+                keep_refresh_token=kept.keep,
             )
             self._sources.append(source)
             self._hosts[host.user_id] = meetings(tokens=source)
@@ -76,8 +85,9 @@ class AppCalls:
         return self._own_tokens
 
     async def close(self) -> None:
-        """Stop fetching tokens."""
+        """Stop fetching tokens, and keep what the last of them brought; takes at most a few seconds."""
         await asyncio.gather(*(source.close() for source in self._sources))
+        await asyncio.gather(*(kept.close() for kept in self._kept))
 
     def may_ask(self, user_id: str) -> bool:
         """Whether anybody may be asked about this user's meetings."""
@@ -106,19 +116,3 @@ class AppCalls:
     def _for_account(self) -> ZoomMeetings:
         assert self._controller is not None, "nobody asks without a controller"
         return self._controller
-
-
-def _kept_token(
-    journal: Journal, app: str, host: HostConfig
-) -> tuple[Callable[[], Awaitable[str]], Callable[[str], Awaitable[None]]]:
-    """Read and keep a host's refresh token: the configured one is the first, and another one there begins anew."""
-    configured = host.refresh_token.reveal()
-    name = f"refresh:{host.user_id}:{hashlib.sha256(configured.encode()).hexdigest()[:16]}"
-
-    async def read() -> str:
-        return await journal.kept(app, name) or configured
-
-    async def keep(token: str) -> None:
-        await journal.keep(app, name, token)
-
-    return read, keep

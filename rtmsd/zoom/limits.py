@@ -15,6 +15,9 @@ CALLS_PER_SEC = 4.0
 
 LONGEST_WAIT_SECS = 24 * 3600.0
 
+PATIENCE_SECS = 5.0
+"""A call is not kept waiting longer than this because Zoom said 429: whoever asks has to be able to say so."""
+
 
 def retry_after_secs(headers: Mapping[str, str], *, now_s: float) -> float | None:
     """Say how long a reply with these headers (any case) asks to wait: seconds, an ISO or an HTTP date, or the reset time.
@@ -35,7 +38,7 @@ def _seconds(value: str, now_s: float) -> float | None:
     if value.isascii() and value.isdigit() and len(value) < 8:
         return min(float(value), LONGEST_WAIT_SECS)
     for read in (datetime.fromisoformat, parsedate_to_datetime):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, OverflowError):  # a year of twenty digits overflows
             when = read(value)
             when = when if when.tzinfo else when.replace(tzinfo=UTC)
             return min(max(0.0, when.timestamp() - now_s), LONGEST_WAIT_SECS)
@@ -43,28 +46,37 @@ def _seconds(value: str, now_s: float) -> float | None:
 
 
 class Budget:
-    """The calls of one account, spread over time; after a 429 all of them wait as long as Zoom said."""
+    """The calls of one account, spread over time; after a 429 none goes before the time that Zoom said."""
 
     def __init__(self, *, clock: Clock, per_sec: float = CALLS_PER_SEC) -> None:
         self._clock = clock
         self._step = 1.0 / per_sec
         self._next = 0.0
+        self._held_until = 0.0
         self._turns = asyncio.Lock()
 
-    async def turn(self) -> None:
-        """Wait for the next call's turn, in the order of asking. A caller that is cancelled has used its turn."""
+    async def turn(self) -> float:
+        """Wait for the next call's turn, in the order of asking, and return 0; or, without waiting for it, how many seconds
+        all calls are held, if that is more than PATIENCE_SECS. A caller that is cancelled has used its turn."""
         async with self._turns:  # in the order of asking; and those who wait see what `hold` says meanwhile
             reached = self._clock.monotonic()
-            while (wait := self._next - reached) > 0:
+            while (wait := max(self._next, self._held_until) - reached) > 0:
+                if (held := self._held_until - reached) > PATIENCE_SECS:
+                    return held
                 await asyncio.sleep(wait)
                 reached += wait
             self._next = reached + self._step
+        return 0.0
 
     def hold(self, secs: float) -> None:
         """Let no call go before `secs` have passed."""
-        self._next = max(self._next, self._clock.monotonic() + secs)
+        self._held_until = max(self._held_until, self._clock.monotonic() + secs)
+
+    def no_faster(self, per_sec: float) -> None:
+        """Make at most so many calls a second; what is slower already stays so."""
+        self._step = max(self._step, 1.0 / per_sec)
 
     @property
     def held_secs(self) -> float:
-        """How long the next call would wait."""
-        return max(0.0, self._next - self._clock.monotonic())
+        """How long the next call is held because Zoom said so."""
+        return max(0.0, self._held_until - self._clock.monotonic())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from rtmsd.protocol.signaling import url_problem
 from rtmsd.runtime.clock import Clock
 from rtmsd.zoom.bodies import read_body
 from rtmsd.zoom.limits import Budget, retry_after_secs
@@ -39,7 +42,10 @@ def twice_encoded(uuid: str) -> str:
 
 
 class ZoomMeetings:
-    """Zoom's REST API with one account's token. `regional`: ask the region that the token names, not `api_url`."""
+    """Zoom's REST API with one account's token.
+
+    `regional`: ask the region that the token names, not `api_url`, if its host is that of `api_url` or in `allowed_hosts`.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class ZoomMeetings:
         clock: Clock,
         tls: ssl.SSLContext | None = None,
         regional: bool = False,
+        allowed_hosts: Sequence[str] = (),
     ) -> None:
         self._session = session
         self._api_url = api_url.rstrip("/")
@@ -59,6 +66,8 @@ class ZoomMeetings:
         self._clock = clock
         self._tls = tls
         self._regional = regional
+        self._allowed_hosts = (URL(api_url).host or "", *allowed_hosts)
+        self._told_region = False
         self._log = structlog.get_logger("rtmsd.zoom")
 
     async def set_app(
@@ -87,10 +96,14 @@ class ZoomMeetings:
         return await self._call("GET", path, what="list live meetings")
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None, *, what: str) -> Reply:
-        """Ask, once more with a new token after a 401."""
+        """Ask, once more with a new token after a 401. While Zoom has all calls wait for long, say so without asking (§4.6)."""
         for last in (False, True):
             token = await self._tokens.token()
-            await self._budget.turn()
+            if (held_secs := await self._budget.turn()) > 0:
+                self._log.info(
+                    f"{what}: not asked, the account's calls are used up", held_secs=round(held_secs)
+                )
+                return Reply(429, message="the account's calls are used up", retry_after_secs=held_secs)
             reply = await self._ask(method, path, body, token)
             self._log.info(what, status=reply.status, code=reply.code, tracking_id=reply.tracking_id)
             if reply.status == 429:
@@ -105,8 +118,24 @@ class ZoomMeetings:
             self._tokens.refused(token)
         return reply
 
+    def _base(self, token: Token) -> str:
+        """Choose whom to ask. The token goes there, so that an answer may not name just any host."""
+        if not self._regional or not token.api_url:
+            return self._api_url
+        # A region is held to the rules for media servers: TLS, but for loopback, and a host that is allowed.
+        address = re.sub("^http", "ws", token.api_url)
+        if (problem := url_problem(address, self._allowed_hosts)) is None:
+            return f"{token.api_url.rstrip('/')}/v2"
+        if not self._told_region:
+            self._told_region = True
+            problem = problem.replace("wss://", "https://").replace("ws://", "http://")
+            self._log.warning(
+                f"the region's address in Zoom's token answer {problem}: `zoom.api_url` is asked instead"
+            )
+        return self._api_url
+
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None, token: Token) -> Reply:
-        base = f"{token.api_url.rstrip('/')}/v2" if self._regional and token.api_url else self._api_url
+        base = self._base(token)
         try:
             async with self._session.request(
                 method,

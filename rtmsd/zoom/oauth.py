@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from rtmsd.config import Secret
-from rtmsd.errors import RtmsdError
+from rtmsd.errors import JournalError, RtmsdError
 from rtmsd.runtime.clock import Clock
 from rtmsd.zoom.bodies import read_body
 from rtmsd.zoom.replies import Reply, read_reply
@@ -19,6 +19,9 @@ RENEW_SHARE = 0.9
 """Of a token's life, after which it is renewed (protocol.md §3.1)."""
 
 ANSWER_SECS = 10.0
+
+FINISH_SECS = 3.0
+"""How long a fetch that rotates a refresh token may go on when we stop."""
 
 USUAL_LIFE_SECS = 3600.0
 """Of an access token (§3.1). One that Zoom says lives longer is renewed as if it did not."""
@@ -91,10 +94,14 @@ class TokenSource:
             self._token = None
 
     async def close(self) -> None:
-        """Stop fetching."""
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
+        """Stop fetching. One whose answer brings a new refresh token has a moment to finish: Zoom may have taken the old one."""
+        fetching = self._fetching
+        if fetching is None:
+            return
+        if self._keep_refresh_token is not None:
+            await asyncio.wait({fetching}, timeout=FINISH_SECS)
+        fetching.cancel()
+        await asyncio.gather(fetching, return_exceptions=True)
 
     def _fetched(self, task: asyncio.Task[Token]) -> None:
         self._fetching = None
@@ -103,7 +110,10 @@ class TokenSource:
 
     async def _fetch(self) -> Token:
         asked_at = self._clock.monotonic()
-        form = await self._grant()
+        try:
+            form = await self._grant()
+        except JournalError as error:
+            raise TokenError(f"The refresh token could not be read: {error}", passing=True) from error
         reply = await self._ask(form)
         access, life = reply.document.get("access_token"), reply.document.get("expires_in")
         if not reply.good or not isinstance(access, str) or not _is_token(access):

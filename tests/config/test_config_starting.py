@@ -127,3 +127,12 @@ def test_the_event_websocket_is_encrypted(load: Load, tmp_path: Path) -> None:
     """The access token travels in its URL: without TLS it goes to this machine at most."""
     with pytest.raises(ConfigError, match=r"zoom.events_url: expected a wss:// URL"):
         load('[zoom]\nevents_url = "ws://ws.zoom.us/ws"')
+
+
+def test_calls_a_second_can_be_set(load: Load) -> None:
+    """Accounts differ in what their plan allows; nonsense is refused with its path."""
+    config = load(MANUAL + "calls_per_sec = 0.5\n")
+    assert config.apps[0].manual is not None and config.apps[0].manual.calls_per_sec == 0.5
+    for bad in ("0", "81"):
+        with pytest.raises(ConfigError, match=r"apps\[0\].manual.calls_per_sec"):
+            load(MANUAL + f"calls_per_sec = {bad}\n")

@@ -15,7 +15,7 @@ from rtmsd.diagnosis.finding import Finding
 from rtmsd.diagnosis.mixups import credentials
 from rtmsd.frames import StreamInfo
 from rtmsd.runtime.clock import Clock
-from rtmsd.state import Journal, StreamRow
+from rtmsd.state import Journal, NoteRow, StreamRow
 
 T = 1_738_392_034_000
 RTMS = ("meeting.rtms_started", "meeting.rtms_stopped")
@@ -70,7 +70,8 @@ def lacks(
         ({"start": "manual", "manual": MANUAL}, (*RTMS, "meeting.started"), ["participant_joined"]),
         ({"manual": MANUAL}, RTMS, []),
         ({"manual": MANUAL}, (*RTMS, "meeting.started"), ["participant_joined"]),
-        ({"start": "manual", "manual": MANUAL}, LIFE, ["rtms_started", "rtms_stopped"]),
+        ({"start": "manual", "manual": MANUAL}, LIFE, ["rtms_stopped"]),
+        ({"manual": MANUAL}, LIFE, ["rtms_started", "rtms_stopped"]),
     ],
 )
 def test_what_never_came(changes: dict[str, Any], events: Sequence[str], words: list[str]) -> None:
@@ -151,6 +152,31 @@ async def test_an_event_that_is_not_ticked(tmp_path: Path) -> None:
     events, _ = await found(tmp_path)
     assert events.state == "broken" and "App notes" in events.sentence and "rtms_stopped" in events.sentence
     assert "Event subscription" in events.sentence
+
+
+async def test_a_start_by_hand_may_still_be_on_its_way(tmp_path: Path) -> None:
+    """During the first meeting of a manual app no stream has ever begun: that is noted with what was last refused, the chain
+    is whole, and what comes after is looked at."""
+    await journal(tmp_path, events=[("notes", event) for event in LIFE])
+    manual = app(start="manual", manual=MANUAL)
+    events, odd = await found(tmp_path, manual)
+    assert events.state == "ok" and "No request to start it has been followed" in events.sentence, events
+    assert "The last that failed" not in events.sentence and odd.state == "ok"
+    async with Journal.open(tmp_path, At(T)) as written:
+        for kind, sentence in (
+            ("refused", "Old."),
+            ("never_started", "The host is away."),
+            ("gap", "A hole."),
+        ):
+            written.note(
+                NoteRow(app="notes", meeting_uuid="u==", at_ms=T, kind=kind, sentence=sentence, problem=True),
+                lambda error: pytest.fail(str(error)),
+            )
+    events, _ = await found(tmp_path, manual)
+    assert events.state == "ok" and "The last that failed: The host is away." in events.sentence
+    await journal(tmp_path, events=[("notes", RTMS[0])])
+    events, _ = await found(tmp_path, manual)
+    assert "No request" not in events.sentence
 
 
 async def test_a_stream_that_was_refused(tmp_path: Path) -> None:

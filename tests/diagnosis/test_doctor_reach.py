@@ -126,6 +126,18 @@ async def test_tls_of_our_own_webhook(tmp_path: Path) -> None:
         assert found.state == "broken" and "must name this very host" in found.sentence, found
 
 
+async def test_rtmsd_does_not_run_yet() -> None:
+    """A webhook on this very machine that refuses the connection: no firewall is to blame, rtmsd has to be started."""
+    async with served(_answers) as zoom:
+        async with case(config(zoom, public_url="http://127.0.0.1:9/webhook")) as one:
+            found = await encryption(one)
+        assert found.state == "broken" and found.sentence.startswith("127.0.0.1 (webhook.public_url): nobody")
+        assert "is rtmsd running?" in found.sentence and "443" not in found.sentence
+        async with case(config(zoom, public_url="https://127.0.0.1:9/webhook")) as one:
+            found = await encryption(one)
+        assert "proxy in front of rtmsd" in found.sentence
+
+
 async def test_nobody_is_there() -> None:
     """A port on which nobody listens, and a server that speaks no TLS."""
     with socket.socket() as closed:

@@ -12,6 +12,8 @@ from past_rows import HOST, NUMBER, SILENT, UUID, T, journal, meeting, note, str
 
 from rtmsd.cli import main
 from rtmsd.diagnosis.why import why
+from rtmsd.runtime.clock import Clock
+from rtmsd.state import Journal
 from rtmsd.state.past import read_journal
 from rtmsd.state.rows import MeetingRow, NoteRow
 
@@ -91,6 +93,47 @@ async def test_several_days_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
+ODD = "Weekly\x1b]0;owned\x07\x1b[2J\nWhy: It was recorded.\u2028\u202e"
+
+
+async def test_foreign_text_stays_in_its_line(tmp_path: Path) -> None:
+    """Controls in a topic or a note can neither move the cursor nor pass for an answer of ours."""
+    odd = [MeetingRow("notes", UUID, NUMBER, topic=ODD, begun_ms=T), note("armed", f"It waits. {ODD}")]
+    await journal(tmp_path, *odd)
+    with read_journal(tmp_path) as past:
+        told = [*why(past, NUMBER, now_ms=T).lines, *why(past, f"none {ODD}", now_ms=T).lines]
+    assert all(character.isprintable() for line in told for character in line)
+    assert any("Weekly\ufffd]0;owned\ufffd\ufffd[2J\ufffdWhy" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("began_ms", "told"),
+    [
+        (T * 1000, "  began 2025-02-01 07:40:34"),
+        (-(10**18), "  began 1970-01-01 01:00:00"),
+        (2**63 - 1, "  began 2"),
+    ],
+)
+async def test_times_of_any_size_are_told(tmp_path: Path, began_ms: int, told: str) -> None:
+    """Microseconds are recognised, and no number that an event may hold breaks the story or makes a delay of centuries."""
+    armed = note("armed", SILENT, at=1, problem=True)
+    await journal(tmp_path, MeetingRow("notes", UUID, NUMBER, begun_ms=began_ms), armed, stream(at=60))
+    async with Journal.open(tmp_path, Clock()) as written:
+        await written.take_webhook(
+            app="notes",
+            event="meeting.started",
+            event_ts=began_ms,
+            stream_id=None,
+            body=b"{}",
+            received_ms=T + 200,
+            meeting=(UUID, NUMBER),
+        )
+    with read_journal(tmp_path) as past:
+        lines = why(past, NUMBER, now_ms=T, zone=PARIS).lines
+    assert any(line.startswith(told) for line in lines), lines
+    assert not any("after the event" in line or "after the meeting" in line for line in lines)
+
+
 async def test_what_was_expected_and_never_heard_of(tmp_path: Path) -> None:
     """A meeting that only the configuration knows is found by its number."""
     row = NoteRow(
@@ -125,5 +168,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert status == 0 and output.startswith("Why: It was recorded until ")
     status, output = run("123456789")
     assert status == 1 and "no webhook that names it ever came" in output and "rtmsd doctor" in output
+    assert "clock, are not in the journal" in output and "status page" in output
     path.write_text("state_dir = 1\n")
     assert run(NUMBER)[0] == 78

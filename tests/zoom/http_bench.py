@@ -91,7 +91,12 @@ def source(server: Zoom, session: aiohttp.ClientSession, clock: Clock) -> TokenS
 
 
 def meetings(
-    server: Zoom, session: aiohttp.ClientSession, clock: Clock, *, regional: bool = False
+    server: Zoom,
+    session: aiohttp.ClientSession,
+    clock: Clock,
+    *,
+    regional: bool = False,
+    allowed_hosts: tuple[str, ...] = (),
 ) -> ZoomMeetings:
     return ZoomMeetings(
         session=session,
@@ -100,4 +105,5 @@ def meetings(
         budget=Budget(clock=clock, per_sec=1000),
         clock=clock,
         regional=regional,
+        allowed_hosts=allowed_hosts,
     )

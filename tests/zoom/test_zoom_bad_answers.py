@@ -15,12 +15,13 @@ from aiohttp import web
 from event_bench import SPEED, fast
 from fast_time import FastClock
 from http_bench import FakeClock, meetings, source, zoom
+from structlog.testing import capture_logs
 
 from rtmsd.runtime.clock import Clock
-from rtmsd.zoom.limits import Budget
+from rtmsd.zoom.limits import PATIENCE_SECS, Budget
 from rtmsd.zoom.meetings import ZoomMeetings
 from rtmsd.zoom.oauth import USUAL_LIFE_SECS, TokenError, TokenSource, life_secs
-from rtmsd.zoom.replies import Verdict, meaning
+from rtmsd.zoom.replies import meaning
 
 
 class RawZoom:
@@ -166,13 +167,43 @@ async def test_a_token_without_a_life_or_scopes_is_a_token() -> None:
         assert (await tokens.token()).secret.reveal() == "token-2"
 
 
-async def test_a_region_that_is_no_address_is_no_connection() -> None:
-    """It comes from the token endpoint; a call that cannot be made is a reply like any other."""
+@pytest.mark.parametrize(
+    "region",
+    [
+        "nowhere",
+        "http://[",
+        "http://127.0.0.1:99999999",
+        "http://localhost:{port}/elsewhere",
+        "https://example.com",
+        "https://zoom.us.example.com",
+        "http://api-eu.zoom.us",
+        "ftp://127.0.0.1:{port}/elsewhere",
+        "http://ann@127.0.0.1:{port}/elsewhere",
+    ],
+)
+async def test_a_token_goes_to_no_region_but_zooms(region: str) -> None:
+    """A region comes from the token endpoint: without TLS, or with a host that is not allowed, the configured API is asked,
+    and the log says so once."""
     async with zoom() as (server, session):
-        for region in ("nowhere", "http://[", "http://127.0.0.1:99999999"):
-            server.token_answers = [web.json_response({"access_token": "a", "api_url": region})]
-            reply = await meetings(server, session, Clock(), regional=True).meeting("85746065432")
-            assert reply.status == 0 and meaning(reply).verdict is Verdict.LATER
+        region = region.format(port=server.base.rpartition(":")[2])
+        server.token_answers = [web.json_response({"access_token": "a", "api_url": region})]
+        api = meetings(server, session, Clock(), regional=True)
+        with capture_logs() as lines:
+            assert (await api.meeting("85746065432")).good and (await api.meeting("85746065432")).good
+        assert [one[1] for one in server.api_requests] == ["/v2/meetings/85746065432"] * 2
+        [said] = [line["event"] for line in lines if line["log_level"] == "warning"]
+        assert "`zoom.api_url` is asked instead" in said and "ws" not in said.split("`")[0]
+
+
+async def test_a_region_that_is_allowed_by_name_is_asked() -> None:
+    """A host of `zoom.allowed_hosts` may have the token."""
+    async with zoom() as (server, session):
+        port = server.base.rpartition(":")[2]
+        region = f"http://localhost:{port}/region"
+        server.token_answers = [web.json_response({"access_token": "a", "api_url": region})]
+        api = meetings(server, session, Clock(), regional=True, allowed_hosts=("localhost",))
+        assert (await api.meeting("85746065432")).good
+        assert server.api_requests[0][1] == "/region/v2/meetings/85746065432"
 
 
 Style = Callable[[Clock], dict[str, str]]
@@ -193,7 +224,8 @@ def _rate_limit_reset(clock: Clock) -> dict[str, str]:
 
 @pytest.mark.parametrize("style", [_retry_after_secs, _retry_after_date, _rate_limit_reset])
 def test_a_minute_of_429_costs_one_call(style: Style) -> None:
-    """However Zoom says how long: the calls of the account wait that long, and then all of them succeed."""
+    """However Zoom says how long: until then nothing is sent and everybody is told at once how long it will be; then all
+    calls succeed."""
 
     async def scenario() -> None:
         clock = FastClock(SPEED)
@@ -209,10 +241,16 @@ def test_a_minute_of_429_costs_one_call(style: Style) -> None:
                 "The account has used up its calls to Zoom's API for now (429); all its apps share them. "
                 "It is asked again when Zoom says."
             )
-            began = clock.monotonic()
+            replies = await asyncio.gather(*(api.meeting(str(number)) for number in range(4)))
+            assert all(meaning(one) == meaning(reply) and one.message for one in replies)
+            assert len(server.api_requests) == 1
+            wait_secs = max(one.retry_after_secs or 0.0 for one in replies)
+            assert 50 < wait_secs <= 62
+            await asyncio.sleep(
+                wait_secs - PATIENCE_SECS / 2
+            )  # what is left is waited for by the calls themselves
             replies = await asyncio.gather(*(api.meeting(str(number)) for number in range(4)))
             assert [one.status for one in replies] == [204] * 4
-            assert 59 <= clock.monotonic() - began
             assert len(server.api_requests) == 5
 
     fast(scenario())

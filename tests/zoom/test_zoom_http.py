@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from typing import cast
 
 import pytest
 from aiohttp import web
+from event_bench import SPEED, fast
+from fast_time import FastClock
 from http_bench import FakeClock, meetings, source, zoom
 from structlog.testing import capture_logs
 
-from rtmsd.config import Secret
+from rtmsd.config import AppConfig, ManualConfig, Secret, ZoomConfig
 from rtmsd.runtime.clock import Clock
+from rtmsd.state import Journal
+from rtmsd.zoom.calls import AppCalls
 from rtmsd.zoom.limits import Budget
 from rtmsd.zoom.meetings import ZoomMeetings
 from rtmsd.zoom.oauth import TokenError, TokenSource, refresh_grant
@@ -175,6 +180,50 @@ async def test_a_429_holds_every_call_of_the_account() -> None:
         reply = await api.meeting("85746065432")
         assert (meaning(reply).verdict, reply.retry_after_secs) == (Verdict.LATER, 30.0)
         assert budget.held_secs == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("rates", [(0.25, 80.0), (80.0, 0.25)])
+def test_calls_are_as_far_apart_as_the_slowest_app_wants(rates: tuple[float, float]) -> None:
+    """Two apps of one account share its budget; the smaller number of calls a second counts, and no other."""
+
+    async def scenario() -> None:
+        clock = FastClock(SPEED)
+        budgets: dict[str, Budget] = {}
+        async with zoom() as (server, session):
+            config = ZoomConfig(oauth_url=f"{server.base}/oauth/token", api_url=f"{server.base}/v2")
+            first, second = (
+                AppCalls(
+                    controlled(name, per_sec),
+                    zoom=config,
+                    session=session,
+                    journal=cast(Journal, None),
+                    clock=clock,
+                    budgets=budgets,
+                )
+                for name, per_sec in zip(("notes", "sales"), rates, strict=True)
+            )
+            began = clock.monotonic()
+            for calls in (first, second, first, second):
+                assert (await calls.meeting("85746065432")).good
+            await asyncio.gather(first.close(), second.close())
+            assert clock.monotonic() - began >= 12.0
+
+    fast(scenario())
+
+
+def controlled(name: str, per_sec: float) -> AppConfig:
+    """An app with the account's controller, which makes so many calls a second."""
+    manual = ManualConfig(
+        account_id="account", client_id="controller", client_secret=Secret("x"), calls_per_sec=per_sec
+    )
+    return AppConfig(
+        name=name,
+        client_id=name,
+        client_secret=Secret("s"),
+        webhook_secrets=(Secret("w"),),
+        sinks=("disk",),
+        manual=manual,
+    )
 
 
 async def test_no_secret_is_logged() -> None:

@@ -68,11 +68,39 @@ def test_no_answer_is_tried_again() -> None:
         ({"X-RateLimit-Reset": "1795219145"}, 5.0),
         ({"Retry-After": "soon"}, None),
         ({}, None),
+        ({"Retry-After": "Sat, 21 Nov 2026 00:00:00 +99999999999999"}, None),
+        ({"Retry-After": "0001-01-01T00:00:00+14:00"}, 0.0),
+        ({"Retry-After": "9999-12-31T23:59:59-23:59"}, LONGEST_WAIT_SECS),
     ],
 )
 def test_both_forms_of_retry_after_are_read(headers: dict[str, str], secs: float | None) -> None:
     """Seconds, ISO dates, HTTP dates and reset times; nonsense asks for nothing (protocol.md §4.6)."""
     assert retry_after_secs(headers, now_s=1795219140.0) == secs
+
+
+ODD_DATES = st.builds(
+    "{}{}{}".format,
+    st.datetimes().map(lambda when: when.isoformat()),
+    st.sampled_from(["", "Z", "+14:00", "-23:59", "+00:00:59"]),
+    st.sampled_from(["", " ", "x"]),
+) | st.builds(
+    "{}, {} {} {} {:02}:{:02}:{:02} {}".format,
+    st.sampled_from(["Sat", "x"]),
+    st.integers(-1, 99) | st.integers(),
+    st.sampled_from(["Nov", "Jan", "y"]),
+    st.integers(-1, 100_000) | st.integers(),
+    st.integers(0, 99),
+    st.integers(0, 99),
+    st.integers(0, 99),
+    st.sampled_from(["GMT", "+9999", "-9999", "+99999999999999", "z"]),
+)
+
+
+@given(st.sampled_from(["Retry-After", "X-RateLimit-Reset"]), ODD_DATES | st.text() | st.integers().map(str))
+def test_no_header_makes_us_fail_or_wait_for_ever(name: str, value: str) -> None:
+    """Whatever stands there is nonsense, or asks for no less than nothing and no more than the longest wait."""
+    secs = retry_after_secs({name: value}, now_s=1795219140.0)
+    assert secs is None or 0 <= secs <= LONGEST_WAIT_SECS
 
 
 @pytest.mark.parametrize(
