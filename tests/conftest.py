@@ -18,6 +18,7 @@ from rtmsd.recording.manifest import Manifest
 @pytest.fixture(autouse=True)
 def _plain_logs() -> None:
     """Undo what a test configured; drawing tracebacks in boxes would take longer than most tests."""
+    structlog.reset_defaults()
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.ReturnLoggerFactory(),

@@ -36,8 +36,9 @@ _ODD_MS = 60_000
 _CRASH_MS = 7000
 """A daemon that dies noted its last contact up to 5 s before, and had up to 1 s unread; with the slack before that."""
 
-NOTICED_MS = 1000
-"""A broken connection may be noticed so late: somebody who spoke until then was not heard since their last packet."""
+NOTICED_MS = 2500
+"""So much of what came last may be unread when a connection is reset, and is lost then: a bunch of two half seconds and the
+longest packet. Somebody who spoke until then was not heard since their last packet."""
 
 _PACKET_MS = 1000
 """The longest packet: where the buffer begins in the middle of one, that one is lost."""
