@@ -38,7 +38,7 @@ async def _clean_up() -> AsyncIterator[None]:
 
 async def findings(kind: SinkType, options: Any, tmp_path: Path, **more: Any) -> ContractBroken:
     with pytest.raises(ContractBroken) as caught:
-        await check_sink(kind, options, tmp_path=tmp_path, patience_secs=0.5, **more)
+        await check_sink(kind, options, tmp_path=tmp_path, patience_secs=1.5, **more)
     return caught.value
 
 
