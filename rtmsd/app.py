@@ -220,12 +220,13 @@ class Daemon:
                 out.stream_ended(info, finished)
 
         def noted(info: StreamInfo, item: Gap | Event) -> None:
-            gap = isinstance(item, Gap)
-            sentence = explain_gap(item) if isinstance(item, Gap) else explain_connection(item)
-            if sentence and info.app in self._apps and out is not None:
-                out.starters[info.app].story.note_stream(
-                    info, "gap" if gap else "connection", sentence, problem=gap
-                )
+            if out is None or info.app not in self._apps:
+                return
+            story = out.starters[info.app].story
+            if isinstance(item, Gap):
+                story.note_stream(info, "gap", explain_gap(item), problem=True)
+            elif sentence := explain_connection(item):
+                story.note_stream(info, "connection", sentence)
 
         def schedule(work: Coroutine[Any, Any, None]) -> None:
             if stop.is_set():  # nothing new is begun any more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Outward:
     looks: Mapping[str, Look]
     sockets: dict[str, EventSocket]
     session: aiohttp.ClientSession
+    tls: ssl.SSLContext
 
     def stream_ended(self, info: StreamInfo, finished: Finished) -> None:
         """Tell the starter of a stream's app that it is over."""
@@ -84,7 +86,7 @@ async def outward(
             starters[app.name] = starter
             stack.callback(starter.close)
             looks[app.name] = Look(starter, calls=own, journal=journal, clock=clock)
-        yield Outward(calls, starters, looks, {}, session)
+        yield Outward(calls, starters, looks, {}, session, tls)
 
 
 def keep_looking(out: Outward, config: Config, schedule: Schedule) -> None:
@@ -101,7 +103,6 @@ def hear_events(
     out: Outward, config: Config, taking: Taking, *, clock: Clock, chance: random.Random, schedule: Schedule
 ) -> None:
     """Open the event WebSockets that are configured; what they bring is taken as webhooks are."""
-    tls = client_tls(config.zoom.ca_file)
     for app in config.apps:
         if app.events is None:
             continue
@@ -116,7 +117,7 @@ def hear_events(
             on_event=_taker(taking, app),
             clock=clock,
             chance=chance,
-            tls=tls,
+            tls=out.tls,
             on_gap=out.looks[app.name].soon,
         )
         schedule(socket.run())

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.lifecycle import Lifecycle
-from rtmsd.start.sentences import WHY, never_started
-from rtmsd.start.values import Action, Ask, Means, State, Tell, WakeAt, Worked
+from rtmsd.start.sentences import AWAY, WHY, never_started
+from rtmsd.start.values import FAULTS, Action, Ask, Means, State, Tell, WakeAt, Worked
 from rtmsd.zoom.replies import Meaning, Verdict
 
 CONFIRM_SECS = 15.0
@@ -40,17 +40,17 @@ MOST_RESTARTS = 5
 
 RESTART_SECS = (1.0, 5.0, 15.0, 30.0, 60.0)
 
-_FAULTS = frozenset(range(10, 18)) | {StopReason.AWAIT_RECONNECTION_TIMEOUT, StopReason.KEEP_ALIVE_TIMEOUT}
-"""Stops after which the stream is started again while the meeting lives (§6.6); 18 would only be repeated."""
-
 
 @dataclass
 class _Meeting:
     living: bool = False
     host_id: str = ""
     account_id: str = ""
-    host_present: bool = False
     present: dict[str, int] = field(default_factory=dict)  # with how many devices, in the order of coming
+
+    @property
+    def host_present(self) -> bool:
+        return self.host_id in self.present
 
 
 class StartMachine:
@@ -88,22 +88,14 @@ class StartMachine:
         self._waits_for_user = ""  # after "user left": who has to come back
         self._out: list[Action] = []
 
-    @property
-    def over(self) -> bool:
-        """Whether nothing will be asked any more, whatever happens but a restart of the meeting."""
-        return self.state in (State.REFUSED, State.GIVEN_UP)
-
     # What was before
 
     def resume_after(self, reason: int, operator_id: str, sentence: str) -> None:
         """A daemon before this one had a stream in this meeting, and Zoom ended it: what is not started again, is not now."""
         if reason == StopReason.USER_LEFT:
             self._waits_for_user = operator_id
-            self.state, self.sentence = (
-                State.ARMED,
-                "The user of the app left; it is started again when they come back.",
-            )
-        elif reason not in _FAULTS:
+            self.state, self.sentence = State.ARMED, AWAY
+        elif reason not in FAULTS:
             self.state, self.sentence = State.GIVEN_UP, sentence
 
     def was_over(self, ended_ms: int) -> None:
@@ -225,11 +217,11 @@ class StartMachine:
         """A stream of this meeting is over: is it started again (§6.6)? `broke`: by our finding, not by Zoom's word."""
         self._stopped.add(stream_id)
         if stream_id not in self._streams:  # it was told before, or its start is still to come, or never came
-            if self._runs and reason in _FAULTS and self.state is State.ACCEPTED:
+            if self._runs and reason in FAULTS and self.state is State.ACCEPTED:
                 self._next, self._again = now + RESTART_SECS[0], "already"
             return self._done()
         self._streams.discard(stream_id)
-        broke = broke or reason in _FAULTS
+        broke = broke or reason in FAULTS
         why = f"stop reason {reason}" if reason is not None else "Zoom gave no reason"
         if self._streams or not self._meeting.living:
             return self._done()
@@ -240,7 +232,7 @@ class StartMachine:
             )
         elif reason == StopReason.USER_LEFT:
             self._waits_for_user = operator_id or self._meeting.host_id
-            self._tell(State.ARMED, "The user of the app left; it is started again when they come back.")
+            self._tell(State.ARMED, AWAY)
             if self._waits_for_user in self._meeting.present:  # they were quicker than the webhook
                 self._waits_for_user = ""
                 self._ask("rejoined", now)
@@ -337,7 +329,6 @@ class StartMachine:
         if user_id:
             meeting.present[user_id] = meeting.present.pop(user_id, 0) + 1
         if user_id and user_id == meeting.host_id:
-            meeting.host_present = True
             trigger = "host_joined"
         if self._waits_for_user:
             if user_id == self._waits_for_user:
@@ -352,9 +343,8 @@ class StartMachine:
         meeting = self._meeting
         if meeting.present.get(user_id, 0) > 1:
             meeting.present[user_id] -= 1
-            return
-        meeting.present.pop(user_id, None)
-        meeting.host_present = meeting.host_present and user_id != meeting.host_id
+        else:
+            meeting.present.pop(user_id, None)
 
     def _trigger(self, trigger: str, now: float, *, lost: bool = False) -> None:
         """Something changed in the meeting: ask, unless an answer or a stream may still come."""

@@ -19,6 +19,7 @@ from rtmsd.frames import StreamInfo
 from rtmsd.protocol.codes import StopReason
 from rtmsd.protocol.webhook import BadWebhook, WebhookEvent, parse
 from rtmsd.runtime.clock import Clock
+from rtmsd.start.meetings import MEETINGS_BACK_MS
 from rtmsd.start.policy import JOIN_WINDOW_MS, Failover, Join, KnownStream, decide
 from rtmsd.start.rules import Facts, Refusal, judge_second, refused_stream
 from rtmsd.start.starter import Starter
@@ -30,8 +31,6 @@ LOOK_BACK = 200
 
 STOPS_KEPT = 200
 """Streams that Zoom stopped before we heard of their start."""
-
-MEETINGS_BACK_MS = 24 * 3600 * 1000
 
 IGNORED_KEPT = 100
 """Announced streams that were not joined and can still be looked at; all are in the journal."""
@@ -135,9 +134,8 @@ class Coordinator:
         elif event.kind == "lifecycle" and event.life is not None:
             note = await self._starters[app.name].happened(event.life)
         elif event.kind == "notice":
-            notice = self._explain_notice(event)
-            await self._starters[app.name].noticed(event.uuid, event.event, notice)
-            note = notice
+            note = self._explain_notice(event)
+            self._starters[app.name].noticed(event.uuid, event.event, note)
         elif event.kind == "interrupted":
             told = self._streams.interrupted(event.stream_id, event.server_urls)
             note = "The stream was told of the interruption." if told else "The stream is not one of ours."
@@ -191,8 +189,10 @@ class Coordinator:
             sentence = "Zoom stopped this stream before its start was heard of; there is nothing to record."
             self.ignored.append(Ignored(info, sentence, problem=False))
             return sentence
-        facts = self._facts(event, app)
-        refusal, others = (None, []) if known is not None else await self._judge(event, app, facts)
+        starter = self._starters[app.name]
+        facts = starter.facts(info.meeting_uuid, _facts(info))
+        row = _meeting_row(info, facts, info.started_ms)
+        refusal, others = (None, []) if known is not None else await self._judge(info, app, facts)
         decision = decide(event, refusal=refusal, now_ms=now_ms, known=known)
         if isinstance(decision, Join | Failover) and stream is not None and not stream.ended:
             told = await self._streams.again(event.stream_id, decision.server_urls)
@@ -200,36 +200,26 @@ class Coordinator:
         if isinstance(decision, Join | Failover):
             for other in others:
                 await self._streams.stopped(other.zoom_id, StopReason.RECEIVER_REQUEST_CLOSE, now_ms)
-            row = _meeting_row(info, facts, event.event_ts or now_ms)
-            await self._noted(self._starters[app.name].stream_started(row, event.stream_id))
+            await self._noted(starter.stream_started(row, event.stream_id))
             return await self._join(info, decision.server_urls, app)
         if known is None:
             self.ignored.append(Ignored(info, decision.sentence, decision.problem))
         log = self._log.warning if decision.problem else self._log.info
         log("stream not joined", stream_id=event.stream_id, app=app.name, why=decision.sentence)
         if decision.rule:
-            row = _meeting_row(info, facts, event.event_ts or now_ms)
-            await self._noted(self._starters[app.name].stream_refused(row, decision.sentence))
-        if decision.rule and app.only.refused == "stop":
-            return f"{decision.sentence} {await self._starters[app.name].stop(facts)}"
+            await self._noted(starter.stream_refused(row, decision.sentence))
+            if app.only.refused == "stop":
+                return f"{decision.sentence} {await starter.stop(facts)}"
         return decision.sentence
 
-    def _facts(self, event: WebhookEvent, app: AppConfig) -> Facts:
-        told = Facts(
-            account_id=event.account_id,
-            meeting_id=event.meeting_id,
-            operator_id=event.operator_id,
-            is_original_host=event.is_original_host,
-        )
-        return self._starters[app.name].facts(event.uuid, told)
-
     async def _judge(
-        self, event: WebhookEvent, app: AppConfig, facts: Facts
+        self, info: StreamInfo, app: AppConfig, facts: Facts
     ) -> tuple[Refusal | None, list[Stream]]:
         """Judge a new stream by the app's rules; gives the streams that it takes the place of."""
+        starter = self._starters[app.name]
         refusal = refused_stream(app.only, facts)
         if refusal is not None and refusal.unknown:
-            facts = await self._starters[app.name].look_up(event.uuid, facts)
+            facts = await starter.look_up(info.meeting_uuid, facts)
             refusal = refused_stream(app.only, facts)
         if refusal is not None:
             return refusal, []
@@ -237,18 +227,11 @@ class Coordinator:
             one
             for one in self._streams.streams
             if not one.ended
-            and (one.info.app, one.info.meeting_uuid) == (app.name, event.uuid)
-            and one.info.operator_id
-            != event.operator_id  # the same user's is the same stream, or its restart
+            and (one.info.app, one.info.meeting_uuid) == (app.name, info.meeting_uuid)
+            # The same user's is the same stream, or its restart.
+            and one.info.operator_id != info.operator_id
         ]
-        starter = self._starters[app.name]
-        theirs = [
-            starter.facts(
-                event.uuid,
-                Facts(operator_id=one.info.operator_id, is_original_host=one.info.is_original_host),
-            )
-            for one in others
-        ]
+        theirs = [starter.facts(info.meeting_uuid, _facts(one.info)) for one in others]
         second = judge_second(app.only, facts, theirs)
         return second.refusal, others if second.instead else []
 
@@ -301,12 +284,9 @@ class Coordinator:
                 given_up=stream.given_up,
                 server_urls=stream.server_urls,
             )
-        return next((_from_journal(row) for row in self._past_of(zoom_id, app)), None)
-
-    def _past_of(self, zoom_id: str, app: AppConfig) -> list[StreamRow]:
-        """Return what daemons before this one recorded of a stream."""
         past = (row for row in self._past if row.info.app == app.name)
-        return [row for row in past if zoom_id in (row.info.zoom_id, row.info.stream_id)]
+        rows = (row for row in past if zoom_id in (row.info.zoom_id, row.info.stream_id))
+        return next((_from_journal(row) for row in rows), None)
 
     async def _stopped(self, event: WebhookEvent, app: AppConfig) -> str:
         at_ms = event.event_ts or self._clock.wall_ms()
@@ -345,7 +325,7 @@ class Coordinator:
                 self._log.info(
                     "stream resumed after a restart", stream_id=row.info.stream_id, away_ms=away_ms
                 )
-                meeting = _meeting_row(row.info, _known_facts(row.info), row.info.started_ms)
+                meeting = _meeting_row(row.info, _facts(row.info), row.info.started_ms)
                 await self._noted(
                     self._starters[app.name].stream_started(meeting, row.info.zoom_id or row.info.stream_id)
                 )
@@ -377,7 +357,8 @@ def _from_journal(row: StreamRow) -> KnownStream:
     )
 
 
-def _known_facts(info: StreamInfo) -> Facts:
+def _facts(info: StreamInfo) -> Facts:
+    """What is known of a stream from its own start."""
     return Facts(
         account_id=info.account_id,
         meeting_id=info.meeting_id,

@@ -9,29 +9,21 @@ from typing import Any
 import structlog
 
 from rtmsd.errors import JournalError
-from rtmsd.protocol.codes import StopReason
 from rtmsd.runtime.clock import Clock
 from rtmsd.start.expected import Occurrence, next_begin, occurrences
-from rtmsd.start.meetings import read_meeting
+from rtmsd.start.meetings import MEETINGS_BACK_MS, read_meeting
 from rtmsd.start.sentences import never_started
 from rtmsd.start.starter import Calls, Starter
+from rtmsd.start.values import FAULTS
 from rtmsd.state import Journal, MeetingRow, StreamRow
 from rtmsd.zoom.oauth import TokenError
 from rtmsd.zoom.replies import Reply, Verdict, meaning
-
-LOOK_BACK_MS = 24 * 3600 * 1000
-"""Meetings that began earlier and did not end, as far as we heard, are over."""
 
 EARLY_MS = 3600 * 1000
 """People open an expected meeting so much before its time, at most."""
 
 HOSTS_ASKED = 100
 """So many hosts are asked about at most, the latest first: each costs a call."""
-
-_OURS_TO_RESTART = frozenset(range(10, 18)) | {
-    StopReason.AWAIT_RECONNECTION_TIMEOUT,
-    StopReason.KEEP_ALIVE_TIMEOUT,
-}
 
 
 class Look:
@@ -54,7 +46,7 @@ class Look:
         self._asked.set()
 
     async def run(self) -> None:
-        """Look, now and again and again, until cancelled. A journal that cannot be read ends it with JournalError."""
+        """Look, now and again and again, until cancelled. A round that the journal cannot be read in is logged."""
         every = self._app.manual.look_every_secs if self._app.manual is not None else 300.0
         while True:
             try:
@@ -74,7 +66,7 @@ class Look:
         now_ms = self._clock.wall_ms()
         rows = [
             row
-            for row in await self._journal.meetings(since_ms=now_ms - LOOK_BACK_MS)
+            for row in await self._journal.meetings(since_ms=now_ms - MEETINGS_BACK_MS)
             if row.app == self._app.name
         ]
         streams = await self._journal.recent_streams(200)
@@ -130,7 +122,7 @@ class Look:
         sentence = never_started(means, "", expected=True)
         self._log.warning("meeting never started", meeting_id=one.meeting, why=sentence)
         row = MeetingRow(self._app.name, "", number=one.meeting, begun_ms=one.begins_ms)
-        await self._starter.missed(row, sentence)
+        self._starter.missed(row, sentence)
 
     def _hosts(self, rows: Iterable[MeetingRow]) -> list[str]:
         """The hosts to ask about: those of the configuration, and those whose meetings were heard of."""
@@ -195,4 +187,4 @@ def _lost_stream(uuid: str, app: str, streams: Iterable[StreamRow]) -> bool:
     if not own or any(row.ended_ms is None for row in own):
         return False
     newest = own[0]
-    return newest.name == "LOST" or newest.reason in _OURS_TO_RESTART
+    return newest.name == "LOST" or newest.reason in FAULTS

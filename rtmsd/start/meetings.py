@@ -11,6 +11,9 @@ from rtmsd.start.attempts import StartMachine
 from rtmsd.start.values import State
 from rtmsd.state import MeetingRow
 
+MEETINGS_BACK_MS = 24 * 3600 * 1000
+"""Meetings that began earlier and did not end, as far as we heard, are over."""
+
 
 @dataclass
 class StartedMeeting:
@@ -36,13 +39,10 @@ SAID = {"started": "The meeting started.", "ended": "The meeting ended."}
 
 def who(life: Lifecycle) -> str:
     """Say who came, went or waits, without a name."""
-    who = (
-        "The host"
-        if life.user_id and life.user_id == life.host_id
-        else "A user"
-        if life.user_id
-        else "A guest"
-    )
+    if not life.user_id:
+        somebody = "A guest"
+    else:
+        somebody = "The host" if life.user_id == life.host_id else "A user"
     does = {
         "joined": "joined.",
         "left": "left.",
@@ -52,7 +52,7 @@ def who(life: Lifecycle) -> str:
         "admitted": "was admitted.",
         "role": f"became {life.role or 'something else'}.",
     }
-    return f"{who} {does[life.happening]}" if life.happening in does else ""
+    return f"{somebody} {does[life.happening]}" if life.happening in does else ""
 
 
 def read_meeting(app: str, document: dict[str, Any], now_ms: int) -> MeetingRow | None:

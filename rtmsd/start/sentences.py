@@ -20,6 +20,8 @@ WHY = {
 }
 """Triggers of requests, in words."""
 
+AWAY = "The user of the app left; it is started again when they come back."
+
 
 def never_started(means: Means, account_id: str, *, last: str = "", expected: bool = False) -> str:
     """Say that a meeting has no stream by its deadline, and what is usually to blame (§9.1, 1, 4 and 28).

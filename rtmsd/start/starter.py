@@ -110,8 +110,7 @@ class Starter:
         if life.happening == "ended":
             await self._journal.meeting_ended(self.app.name, life.meeting_uuid, life.at_ms or now_ms)
             meeting.over = True
-        if meeting.machine is not None:
-            self._do(meeting, meeting.machine.happened(life, self._now()))
+        self._tell(meeting, lambda machine, now: machine.happened(life, now))
         self._forget_oldest()
         if meeting.sentence in (before, what) and meeting.machine is not None:
             return what
@@ -123,9 +122,9 @@ class Starter:
         if known is not None and known.state is not State.IDLE and not had_stream:
             return  # its own events, or its stream, are ahead of this
         meeting = await self._meeting(row)
-        if meeting.machine is not None:
-            actions = meeting.machine.found_living(row.host_id, self._now(), had_stream=had_stream)
-            self._do(meeting, actions)
+        self._tell(
+            meeting, lambda machine, now: machine.found_living(row.host_id, now, had_stream=had_stream)
+        )
 
     async def vanished(self, row: MeetingRow) -> None:
         """Zoom's API says that a meeting does not go on any more; its end was not heard."""
@@ -134,7 +133,7 @@ class Starter:
             Lifecycle("ended", now_ms, row.number, row.uuid, row.host_id, account_id=row.account_id)
         )
 
-    async def missed(self, row: MeetingRow, sentence: str) -> None:
+    def missed(self, row: MeetingRow, sentence: str) -> None:
         """An expected meeting was never heard of."""
         now_ms = self._clock.wall_ms()
         missing = StartedMeeting(row, None, State.IDLE, sentence, True, True, now_ms)
@@ -142,23 +141,17 @@ class Starter:
         self.missing.append(missing)
         self.story.note(row, "never_started", sentence, problem=True)
 
-    async def noticed(self, uuid: str, event: str, sentence: str) -> None:
+    def noticed(self, uuid: str, event: str, sentence: str) -> None:
         """Zoom told of a start that failed or was limited."""
-        meeting = self.meetings.get(uuid)
-        if meeting is not None and meeting.machine is not None:
-            self._do(meeting, meeting.machine.noticed(event, sentence, self._now()))
+        self._tell(self.meetings.get(uuid), lambda machine, now: machine.noticed(event, sentence, now))
 
     async def stream_started(self, row: MeetingRow, stream_id: str) -> None:
         """`rtms_started` came, and the stream is taken."""
-        meeting = await self._meeting(row)
-        if meeting.machine is not None:
-            self._do(meeting, meeting.machine.stream_started(stream_id, self._now()))
+        self._tell(await self._meeting(row), lambda machine, now: machine.stream_started(stream_id, now))
 
     async def stream_refused(self, row: MeetingRow, sentence: str) -> None:
         """`rtms_started` came, and the rules do not take the stream."""
-        meeting = await self._meeting(row)
-        if meeting.machine is not None:
-            self._do(meeting, meeting.machine.left_alone(sentence, self._now()))
+        self._tell(await self._meeting(row), lambda machine, now: machine.left_alone(sentence, now))
 
     def stream_replaced(self, uuid: str, old_id: str, new_id: str) -> None:
         """A stream goes on under another id."""
@@ -171,14 +164,13 @@ class Starter:
     ) -> None:
         """A stream of a meeting is over, by Zoom's word or because it `broke`; told twice it counts once."""
         meeting = self.meetings.get(uuid)
-        if meeting is None:
-            return
-        if meeting.machine is not None:
-            self._do(
-                meeting,
-                meeting.machine.stream_stopped(stream_id, reason, operator_id, self._now(), broke=broke),
-            )
-        if reason == StopReason.MEETING_ENDED:  # the meeting's own end may never be told
+        self._tell(
+            meeting,
+            lambda machine, now: machine.stream_stopped(stream_id, reason, operator_id, now, broke=broke),
+        )
+        if (
+            meeting is not None and reason == StopReason.MEETING_ENDED
+        ):  # the meeting's own end may never be told
             meeting.over = True
             self._forget_oldest()
 
@@ -278,8 +270,13 @@ class Starter:
         elif meeting.machine is None:
             meeting.machine, meeting.sentence = self._machine(row.uuid), ""
 
-    def _do(self, meeting: StartedMeeting, actions: list[Action]) -> None:
-        for action in actions:
+    def _tell(
+        self, meeting: StartedMeeting | None, change: Callable[[StartMachine, float], list[Action]]
+    ) -> None:
+        """Change the machine of a meeting, if there is one, and do what it says."""
+        if meeting is None or meeting.machine is None:
+            return
+        for action in change(meeting.machine, self._clock.monotonic()):
             match action:
                 case Ask():
                     self._schedule(self._asked(meeting, action))
@@ -321,9 +318,8 @@ class Starter:
         sentence = f"Request {ask.number} to start the app, {who}: {answer}. {meant.sentence}"
         self.story.note(row, "answered", sentence, problem=meant.verdict is not Verdict.ACCEPTED)
         if machine is meeting.machine:
-            self._do(
-                meeting, machine.replied(ask.number, meant, self._now(), wait_secs=reply.retry_after_secs)
-            )
+            wait_secs = reply.retry_after_secs
+            self._tell(meeting, lambda _, now: machine.replied(ask.number, meant, now, wait_secs=wait_secs))
 
     def _told(self, meeting: StartedMeeting, told: Tell) -> None:
         same = (told.state, told.sentence) == (meeting.state, meeting.sentence)
@@ -362,8 +358,7 @@ class Starter:
 
     def _woken(self, meeting: StartedMeeting) -> None:
         meeting.wake = None
-        if meeting.machine is not None:
-            self._do(meeting, meeting.machine.woken(self._now()))
+        self._tell(meeting, lambda machine, now: machine.woken(now))
 
     async def _remember(self, account_id: str, trigger: str) -> None:
         try:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rtmsd.protocol.codes import StopReason
+
+FAULTS = frozenset(range(10, 18)) | {StopReason.AWAIT_RECONNECTION_TIMEOUT, StopReason.KEEP_ALIVE_TIMEOUT}
+"""Stops after which the stream is started again while the meeting lives (§6.6); 18 would only be repeated."""
+
 
 class State(StrEnum):
     """Where the start of one meeting stands."""
