@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rtmsd.diagnosis.codes import Explanation
 from rtmsd.diagnosis.sources import API_ERRORS, OAUTH_ERRORS, RATE_LIMITS, TROUBLESHOOTING, thread
-from rtmsd.zoom.replies import BY_CODE, BY_STATUS, Reply, meaning
+from rtmsd.zoom.replies import BY_CODE, BY_STATUS
 
 _NAMES = {
     124: ("token not good", API_ERRORS),
@@ -55,15 +57,11 @@ API_NUMBERS = tuple(sorted({*BY_CODE, *BY_STATUS} - {0}))
 def api_code(number: int) -> Explanation | None:
     """Explain a code of the API's, or an HTTP status of it; None when it is not known here."""
     if 200 <= number < 300:
-        return _numbered(number, _SILENT)
+        return replace(_SILENT, number=number)
     if 500 <= number < 600:
-        return _numbered(number, _FAULT)
+        return replace(_FAULT, number=number)
     if number not in API_NUMBERS:
         return None
-    found = meaning(Reply(number)) if number in BY_STATUS else BY_CODE[number]
-    name, source = _NAMES.get(number, ("refused", API_ERRORS))
-    return Explanation(number, name, found.cause, found.remedy or "Nothing needs to be done.", source)
-
-
-def _numbered(number: int, one: Explanation) -> Explanation:
-    return Explanation(number, one.name, one.cause, one.remedy, one.source)
+    found = BY_STATUS.get(number) or BY_CODE[number]
+    name, source = _NAMES[number]
+    return Explanation(number, name, found.cause, found.remedy, source)

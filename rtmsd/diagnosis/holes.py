@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from rtmsd.frames import Event, Gap
+from rtmsd.protocol.coverage import DAEMON_RESTART, NOT_DELIVERED, SOCKET_DOWN
 
 _CAUSES = {
-    "socket_down": "the connection to Zoom was lost, and this did not come back",
-    "daemon_restart": "rtmsd was not running",
-    "not_delivered": "it began before rtmsd was connected, or Zoom did not send it",
+    SOCKET_DOWN: "the connection to Zoom was lost, and this did not come back",
+    DAEMON_RESTART: "rtmsd was not running",
+    NOT_DELIVERED: "it began before rtmsd was connected, or Zoom did not send it",
 }
 
 _EVENTS = {

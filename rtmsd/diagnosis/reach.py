@@ -141,8 +141,8 @@ async def _lookup(host: str) -> str:
     try:
         async with asyncio.timeout(ANSWER_SECS):
             await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except TimeoutError:
-        return f"no answer within {ANSWER_SECS:.0f} s"
+    except TimeoutError as error:
+        return trouble(error)
     except (OSError, UnicodeError) as error:
         return (error.strerror if isinstance(error, OSError) else None) or "no such name"
     return ""
@@ -162,7 +162,7 @@ async def _needs_ca_file(case: Case, url: str) -> bool:
     except aiohttp.ClientConnectorCertificateError:
         return True
     except (aiohttp.ClientError, TimeoutError):
-        return False
+        pass  # whatever else is wrong, it is not the CA
     return False
 
 

@@ -110,7 +110,8 @@ def _facts(story: Story, key: str, zone: tzinfo | None) -> Iterator[str]:
         if meeting.begun_ms:
             yield f"  began {_moment(meeting.begun_ms, zone)}"
         yield "  has not ended" if meeting.ended_ms is None else f"  ended {_moment(meeting.ended_ms, zone)}"
-    yield f"  app{'s' * (len(apps_of(story)) != 1)} {', '.join(apps_of(story))}; streams: {len(story.streams)}"
+    apps = apps_of(story)
+    yield f"  app{'s' * (len(apps) != 1)} {', '.join(apps)}; streams: {len(story.streams)}"
 
 
 def _merged(meetings: list[MeetingRow]) -> MeetingRow | None:

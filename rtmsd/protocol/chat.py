@@ -8,7 +8,15 @@ import msgspec
 
 from rtmsd.frames import ChatFrame
 from rtmsd.protocol.codes import ChatOperation, ChatSessionType, number_of
-from rtmsd.protocol.messages import MAX_TIMESTAMP, Content, Malformed, normalised_ms, read_id
+from rtmsd.protocol.messages import (
+    MAX_TIMESTAMP,
+    Content,
+    Malformed,
+    normalised_ms,
+    part_of,
+    read_id,
+    written,
+)
 
 _TEXT_KEYS = ("text", "content", "message", "data")
 """The name of the text is not certain: the first of these that is a string is it."""
@@ -19,8 +27,8 @@ def chat_frame(content: Content) -> ChatFrame | Malformed:
     if not 0 < content.timestamp < MAX_TIMESTAMP:
         return Malformed("chat_without_time")
     said = _object(content.data)
-    sender = _part(said, "sender")
-    session = _part(said, "chat_session")
+    sender = part_of(said, "sender")
+    session = part_of(said, "chat_session")
     text = next((said[key] for key in _TEXT_KEYS if isinstance(said.get(key), str)), "")
     user_id = read_id(sender.get("user_id"))
     if user_id is None and content.user_id >= 0:
@@ -34,9 +42,9 @@ def chat_frame(content: Content) -> ChatFrame | Malformed:
         message_id=_text(said.get("message_id")),
         text=text,
         audience=_name(ChatSessionType, session.get("type"), "unknown"),
-        receiver_id=read_id(_part(said, "receiver").get("user_id")),
+        receiver_id=read_id(part_of(said, "receiver").get("user_id")),
         parent_id=_text(said.get("parent_message_id")),
-        raw=said if _writable(said) else {},
+        raw=said if written(said) is not None else {},
     )
 
 
@@ -48,20 +56,6 @@ def _object(data: str | dict[str, Any]) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return {"text": data}
     return said if isinstance(said, dict) else {"text": data}
-
-
-def _part(said: dict[str, Any], key: str) -> dict[str, Any]:
-    part = said.get(key)
-    return part if isinstance(part, dict) else {}
-
-
-def _writable(said: dict[str, Any]) -> bool:
-    """Whether it can be written down as JSON: numbers beyond 64 bits cannot."""
-    try:
-        msgspec.json.encode(said)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError, TypeError):
-        return False
-    return True
 
 
 def _text(value: object) -> str:

@@ -167,9 +167,8 @@ class Coverage:
         covered_from = min(timestamp_ms, absence.regained_ms)
         if outage <= BUFFER_MS and not absence.unheard:
             reach_ms = absence.regained_ms - BUFFER_MS
-            beyond = (
-                absence.from_ms < reach_ms
-            )  # sent before the break was noticed, and too long ago to be kept
+            # Sent before the break was noticed, and too long ago to be kept.
+            beyond = absence.from_ms < reach_ms
             covered_from = min(covered_from, reach_ms + _PACKET_MS) if beyond else absence.from_ms
         elif outage <= BUFFER_MS and absence.cause == DAEMON_RESTART:
             covered_from = min(covered_from, absence.from_ms + _CRASH_MS)

@@ -17,7 +17,7 @@ import msgspec
 
 from rtmsd.frames import Event
 from rtmsd.protocol.codes import ContactCenterEventType, EventType, number_of
-from rtmsd.protocol.messages import MAX_TIMESTAMP, PROTOCOL_VERSION, normalised_ms, read_id
+from rtmsd.protocol.messages import MAX_TIMESTAMP, PROTOCOL_VERSION, normalised_ms, read_id, written
 from rtmsd.protocol.people import People
 
 MAX_DETAILS_BYTES = 4000
@@ -151,11 +151,8 @@ def _details(fields: Mapping[str, Any], user_id: int | None) -> dict[str, Any]:
         and value not in (None, "", [], {})
         and not (key == "user_id" and read_id(value) == user_id)
     }
-    try:
-        small = len(msgspec.json.encode(details)) <= MAX_DETAILS_BYTES
-    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError, TypeError):
-        small = False
-    return details if small else {}
+    text = written(details)
+    return details if text is not None and len(text) <= MAX_DETAILS_BYTES else {}
 
 
 def _when(body: Mapping[str, Any], now_ms: int) -> int:

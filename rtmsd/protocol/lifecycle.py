@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from rtmsd.protocol.messages import id_text, part_of
+
 Happening = Literal[
     "started", "ended", "joined", "left", "jbh_joined", "waits", "waits_no_more", "admitted", "role"
 ]
@@ -52,18 +54,18 @@ def lifecycle(event: str, event_ts: int, payload: dict[str, Any]) -> Lifecycle |
     happening = _EVENTS.get(event)
     if happening is None:
         return None
-    meeting = _object(payload, "object")
-    participant = _object(meeting, "participant")
+    meeting = part_of(payload, "object")
+    participant = part_of(meeting, "participant")
     found = Lifecycle(
         happening,
         event_ts,
-        meeting_id=_text(meeting.get("id")).replace(" ", ""),
-        meeting_uuid=_text(meeting.get("uuid")),
-        host_id=_text(meeting.get("host_id")),
-        account_id=_text(payload.get("account_id")),
-        topic=_text(meeting.get("topic")),
-        user_id=_text(participant.get("id")) or _text(participant.get("participant_user_id")),
-        role=_text(participant.get("new_role")).lower(),
+        meeting_id=id_text(meeting.get("id")).replace(" ", ""),
+        meeting_uuid=id_text(meeting.get("uuid")),
+        host_id=id_text(meeting.get("host_id")),
+        account_id=id_text(payload.get("account_id")),
+        topic=id_text(meeting.get("topic")),
+        user_id=id_text(participant.get("id")) or id_text(participant.get("participant_user_id")),
+        role=id_text(participant.get("new_role")).lower(),
     )
     return found if found.meeting_id and found.meeting_uuid else None
 
@@ -80,15 +82,3 @@ def kept(event: str, life: Lifecycle) -> bytes:
     }
     payload = {"account_id": life.account_id, "object": meeting}
     return msgspec.json.encode({"event": event, "event_ts": life.at_ms, "payload": payload})
-
-
-def _object(value: Any, key: str) -> dict[str, Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _text(value: object) -> str:
-    """Read an id, which some events write as a number (§2.6)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() if isinstance(value, str) and len(value) <= 512 else ""

@@ -161,6 +161,27 @@ def encode(message: dict[str, Any]) -> bytes:
     return orjson.dumps(message)
 
 
+def written(value: dict[str, Any]) -> bytes | None:
+    """Write what came from outside as JSON again; None when that cannot be: numbers beyond 64 bits cannot be written."""
+    try:
+        return msgspec.json.encode(value)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError, TypeError):
+        return None
+
+
+def part_of(fields: dict[str, Any], key: str) -> dict[str, Any]:
+    """Open an object within another; a missing one, or what is none, is empty."""
+    part = fields.get(key)
+    return part if isinstance(part, dict) else {}
+
+
+def id_text(value: object) -> str:
+    """Read an id, which some sources write as a number. Over-long ones are nobody's id."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) and len(value) <= 512 else ""
+
+
 def read_id(value: object) -> int | None:
     """Read an id, which may be text (§10 C25); None when it is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:

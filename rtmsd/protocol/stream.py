@@ -273,7 +273,7 @@ class StreamMachine:
         elif self._ending is not None:
             self._ending = self._refined(self._ending, reason)
         else:
-            self._finish("ended", now, reason=reason, end_ms=at_ms or None)
+            self._finish("ended", now, reason=reason, end_ms=at_ms)
         return self._done(now)
 
     def started_again(self, server_urls: Sequence[str], now: float) -> list[Action]:
@@ -532,13 +532,13 @@ class StreamMachine:
         reason: int | None = None,
         status: int | None = None,
         detail: str = "",
-        end_ms: int | None = None,
+        end_ms: int = 0,
     ) -> None:
         if self._over:
             return
-        end_ms = self._coverage.believed_ms(end_ms or 0, now)
+        ended_ms = self._coverage.believed_ms(end_ms, now)
         self._connections.leave_dead(now)
-        self._ending = Finished(outcome, end_ms, reason=reason, status=status, detail=detail)
+        self._ending = Finished(outcome, ended_ms, reason=reason, status=status, detail=detail)
         self._connections.drop(self._signaling)
         self._connections.linger(now)
 

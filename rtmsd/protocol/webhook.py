@@ -11,6 +11,7 @@ import msgspec
 
 from rtmsd.protocol.codes import StopReason, number_of
 from rtmsd.protocol.lifecycle import Lifecycle, kept, lifecycle
+from rtmsd.protocol.messages import id_text, part_of
 from rtmsd.protocol.products import BY_PREFIX
 from rtmsd.protocol.signature import validation_token, webhook_signature
 
@@ -148,9 +149,7 @@ def parse(body: bytes) -> WebhookEvent | BadWebhook:
     event = document.get("event")
     if not isinstance(event, str) or not event or len(event) > 100:
         return BadWebhook("expected a string `event` of at most 100 characters")
-    payload = document.get("payload")
-    if not isinstance(payload, dict):
-        payload = {}
+    payload = part_of(document, "payload")
     nested = payload.get("object")
     fields = {**nested, **payload} if isinstance(nested, dict) else payload
     event_ts = document.get("event_ts")
@@ -207,22 +206,22 @@ def _event(event: str, event_ts: int, fields: dict[str, Any]) -> WebhookEvent:
         event_ts=event_ts,
         kind=kind,
         product=product,
-        stream_id=_text(fields.get("rtms_stream_id")),
-        uuid=next(filter(None, (_text(fields.get(key)) for key in _UUID_KEYS)), ""),
+        stream_id=id_text(fields.get("rtms_stream_id")),
+        uuid=next(filter(None, (id_text(fields.get(key)) for key in _UUID_KEYS)), ""),
         meeting_id=_meeting_id(fields),
-        account_id=_text(fields.get("account_id")),
-        operator_id=_text(fields.get("operator_id")),
+        account_id=id_text(fields.get("account_id")),
+        operator_id=id_text(fields.get("operator_id")),
         is_original_host=host if isinstance(host, bool) else None,
         server_urls=tuple(_urls(fields.get("server_urls"))),
         stop_reason=reason,
-        plain_token=_text(fields.get("plainToken")),
+        plain_token=id_text(fields.get("plainToken")),
         said=_said(fields) if kind == "notice" else {},
     )
 
 
 def _meeting_id(fields: dict[str, Any]) -> str:
     """Read the number, or else the key, that people know a meeting by. Numbers are written with spaces at times."""
-    known = next(filter(None, (_text(fields.get(key)) for key in _MEETING_KEYS)), "")
+    known = next(filter(None, (id_text(fields.get(key)) for key in _MEETING_KEYS)), "")
     number = known.replace(" ", "")
     return number if number.isdigit() else known
 
@@ -239,13 +238,6 @@ def _said(fields: dict[str, Any]) -> dict[str, str | int | float | bool]:
         if isinstance(value, str | int | float) and len(key) <= 100 and not _PERSONAL.search(key)
     }
     return dict(list(short.items())[:20])
-
-
-def _text(value: object) -> str:
-    """Read an id, which some sources write as a number. Over-long ones are nobody's id."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() if isinstance(value, str) and len(value) <= 512 else ""
 
 
 def _urls(value: object) -> Iterator[str]:

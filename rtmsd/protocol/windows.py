@@ -22,10 +22,16 @@ REASON_SECS = 5.0
 LAST_TRY_SECS = 0.75
 """A last try is made so long before a window closes: enough for TLS and a handshake."""
 
+AGAIN_SECS = 0.25
+"""What fails after that is tried again so soon while the window is open: there is nothing to save up for."""
+
 SIGNALING_WINDOWS = (SIGNALING_SECS,)
 MEDIA_WINDOWS = (30.0, 60.0, MEDIA_SECS)
 """Plan for the shorter, tolerate the longer, and mind the minute for which audio is kept (§5.6.2): there is a try just
 before each of them closes."""
+
+RETRY_DELAYS_SECS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Between the tries of one outage; the last goes on (§7.2)."""
 
 _TOO_SHORT_SECS = 2.0
 
@@ -33,9 +39,12 @@ _TOO_SHORT_SECS = 2.0
 def next_try(now: float, delay: float, since: float, windows: tuple[float, ...]) -> float:
     """When to try again, `delay` from now or earlier: no window closes between the last try in it and the next."""
     for window in windows:
-        last = since + window - LAST_TRY_SECS
+        closes = since + window
+        last = closes - LAST_TRY_SECS
         if now < last < now + delay:
             return last
+        if last <= now < closes - AGAIN_SECS:
+            return now + min(delay, AGAIN_SECS)
     return now + delay
 
 

@@ -76,7 +76,6 @@ class StartMachine:
         self._not_before = 0.0  # Zoom wants to be left alone until then
         self._deadline: float | None = None
         self._host_was_there = False  # when the last request was made
-        self._host_was_asked_for = False  # once at least
         self._silences = 0
         self._later = 0
         self._needs_user = False  # guests' coming changes nothing
@@ -144,7 +143,7 @@ class StartMachine:
             self._trigger("found", now, lost=had_stream)
         return self._done()
 
-    def left_alone(self, sentence: str, now: float) -> list[Action]:
+    def left_alone(self, sentence: str) -> list[Action]:
         """A stream of this meeting came, and the rules do not take it: nothing is missing, unless another is asked for."""
         if self._means.auto:
             self._deadline = None
@@ -196,7 +195,7 @@ class StartMachine:
             self._tell(State.REFUSED, meant.sentence, problem=True)
         return self._done()
 
-    def stream_started(self, stream_id: str, now: float) -> list[Action]:
+    def stream_started(self, stream_id: str) -> list[Action]:
         """`rtms_started` came for this meeting, by our doing or not."""
         if stream_id in self._stopped:
             return self._done()  # the webhooks came in the wrong order
@@ -235,7 +234,7 @@ class StartMachine:
             self._tell(State.ARMED, AWAY)
             if self._waits_for_user in self._meeting.present:  # they were quicker than the webhook
                 self._waits_for_user = ""
-                self._ask("rejoined", now)
+                self._ask("rejoined")
         elif broke and self.restarts < MOST_RESTARTS:
             self._next = now + RESTART_SECS[self.restarts]
             self._again = "restart"
@@ -274,7 +273,7 @@ class StartMachine:
             if self._again == "silence" and self._accepted is not None:
                 self._fell_silent(now)
             else:
-                self._ask(self._again, now)
+                self._ask(self._again)
         return self._done()
 
     # Rules
@@ -308,7 +307,8 @@ class StartMachine:
         """
         meeting = self._meeting
         takes_host = self._takes(meeting.host_id)
-        if takes_host and (meeting.host_present or not self._host_was_asked_for):
+        # The first request is for the host, who may be there unheard.
+        if takes_host and (meeting.host_present or not self.requests):
             return meeting.host_id
         others = [user_id for user_id in reversed(meeting.present) if self._takes(user_id)]
         return others[0] if others else meeting.host_id if takes_host else ""
@@ -322,7 +322,7 @@ class StartMachine:
             # With the host there it may start for the other one: two would be one too many.
             self._next, self._again = now + OTHER_SECS, "host_joined"
         else:
-            self._ask("host_joined", now)
+            self._ask("host_joined")
 
     def _came(self, user_id: str, trigger: str, now: float) -> None:
         meeting = self._meeting
@@ -333,7 +333,7 @@ class StartMachine:
         if self._waits_for_user:
             if user_id == self._waits_for_user:
                 self._waits_for_user = ""
-                self._ask("rejoined", now)
+                self._ask("rejoined")
             return
         if user_id or not self._needs_user:
             self._trigger(trigger, now)
@@ -359,11 +359,11 @@ class StartMachine:
             if host_just_came:
                 self._next, self._again = self._not_before, trigger
         elif host_just_came and (self.state is not State.GIVEN_UP or self._spent):
-            self._ask(trigger, now, reserve=0)
+            self._ask(trigger, reserve=0)
         elif self.state in (State.IDLE, State.ARMED) and not (self._next and self._again == "later"):
-            self._ask(trigger, now)
+            self._ask(trigger)
 
-    def _ask(self, trigger: str, now: float, *, reserve: int = FOR_THE_HOST) -> None:
+    def _ask(self, trigger: str, *, reserve: int = FOR_THE_HOST) -> None:
         if self._asked is not None or not self._meeting.living:
             return
         if self.requests >= MOST_REQUESTS - reserve:
@@ -395,7 +395,6 @@ class StartMachine:
         self._accepted = self._next = None
         self._host_was_there, self._needs_user = self._meeting.host_present, False
         self._asked = Ask(self.requests, as_host, for_user, trigger)
-        self._host_was_asked_for = True
         self._out.append(self._asked)
         self._tell(State.REQUESTED, f"Zoom is asked to start the app ({WHY.get(trigger, trigger)}).")
 

@@ -191,7 +191,7 @@ class Coordinator:
             return sentence
         starter = self._starters[app.name]
         facts = starter.facts(info.meeting_uuid, _facts(info))
-        row = _meeting_row(info, facts, info.started_ms)
+        row = _meeting_row(info, facts)
         refusal, others = (None, []) if known is not None else await self._judge(info, app, facts)
         decision = decide(event, refusal=refusal, now_ms=now_ms, known=known)
         if isinstance(decision, Join | Failover) and stream is not None and not stream.ended:
@@ -325,7 +325,7 @@ class Coordinator:
                 self._log.info(
                     "stream resumed after a restart", stream_id=row.info.stream_id, away_ms=away_ms
                 )
-                meeting = _meeting_row(row.info, _facts(row.info), row.info.started_ms)
+                meeting = _meeting_row(row.info, _facts(row.info))
                 await self._noted(
                     self._starters[app.name].stream_started(meeting, row.info.zoom_id or row.info.stream_id)
                 )
@@ -367,7 +367,7 @@ def _facts(info: StreamInfo) -> Facts:
     )
 
 
-def _meeting_row(info: StreamInfo, facts: Facts, begun_ms: int) -> MeetingRow:
+def _meeting_row(info: StreamInfo, facts: Facts) -> MeetingRow:
     return MeetingRow(
         info.app,
         info.meeting_uuid,
@@ -375,7 +375,7 @@ def _meeting_row(info: StreamInfo, facts: Facts, begun_ms: int) -> MeetingRow:
         host_id=facts.host,
         account_id=facts.account_id,
         topic=facts.topic,
-        begun_ms=begun_ms,
+        begun_ms=info.started_ms,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rtmsd.protocol.lifecycle import Lifecycle
@@ -91,13 +91,10 @@ def adds_nothing(new: MeetingRow, old: MeetingRow) -> bool:
 
 
 def merged(old: MeetingRow, new: MeetingRow) -> MeetingRow:
-    return MeetingRow(
-        old.app,
-        old.uuid,
+    return replace(
+        old,
         number=new.number or old.number,
         host_id=new.host_id or old.host_id,
         account_id=new.account_id or old.account_id,
         topic=new.topic or old.topic,
-        begun_ms=old.begun_ms,
-        ended_ms=old.ended_ms,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -147,11 +148,11 @@ class Starter:
 
     async def stream_started(self, row: MeetingRow, stream_id: str) -> None:
         """`rtms_started` came, and the stream is taken."""
-        self._tell(await self._meeting(row), lambda machine, now: machine.stream_started(stream_id, now))
+        self._tell(await self._meeting(row), lambda machine, _: machine.stream_started(stream_id))
 
     async def stream_refused(self, row: MeetingRow, sentence: str) -> None:
         """`rtms_started` came, and the rules do not take the stream."""
-        self._tell(await self._meeting(row), lambda machine, now: machine.left_alone(sentence, now))
+        self._tell(await self._meeting(row), lambda machine, _: machine.left_alone(sentence))
 
     def stream_replaced(self, uuid: str, old_id: str, new_id: str) -> None:
         """A stream goes on under another id."""
@@ -180,13 +181,12 @@ class Starter:
         if known is None:
             return facts
         row = known.row
-        return Facts(
+        return replace(
+            facts,
             account_id=facts.account_id or row.account_id,
             meeting_id=facts.meeting_id or row.number,
             host_id=facts.host_id or row.host_id,
             topic=facts.topic or row.topic,
-            operator_id=facts.operator_id,
-            is_original_host=facts.is_original_host,
         )
 
     async def look_up(self, uuid: str, facts: Facts) -> Facts:

@@ -13,7 +13,8 @@ import msgspec
 
 from rtmsd.errors import JournalError
 from rtmsd.state.rows import MeetingRow, NoteRow, StreamRow
-from rtmsd.state.store import SCHEMA_VERSION, stream_row, told
+from rtmsd.state.store import told
+from rtmsd.state.tables import SCHEMA_VERSION, read_meetings, read_streams
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,14 @@ class Past:
         """Find a meeting by its number, its UUID, or the id of a stream of it; a number may have had several UUIDs."""
         uuids = msgspec.json.encode(sorted(self._uuids(key))).decode()
         with told(self._path):
-            meetings = self._db.execute(
-                "SELECT app, uuid, number, host_id, account_id, topic, begun_ms, ended_ms FROM meetings"
-                " WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY begun_ms",
+            meetings = read_meetings(
+                self._db, "WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY begun_ms", (uuids,)
+            )
+            streams = read_streams(
+                self._db,
+                "WHERE json_extract(CAST(info AS TEXT), '$.meeting_uuid') IN (SELECT value FROM json_each(?)) ORDER BY begun_ms",
                 (uuids,),
-            ).fetchall()
-            streams = self._db.execute(
-                "SELECT info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence FROM streams"
-                " WHERE json_extract(CAST(info AS TEXT), '$.meeting_uuid') IN (SELECT value FROM json_each(?)) ORDER BY begun_ms",
-                (uuids,),
-            ).fetchall()
+            )
             webhooks = self._db.execute(
                 "SELECT app, event, event_ts, received_ms, repeats, stream_id, note FROM webhooks"
                 " WHERE meeting_uuid IN (SELECT value FROM json_each(?)) ORDER BY id",
@@ -75,10 +74,10 @@ class Past:
                 (uuids, key),
             ).fetchall()
         return Story(
-            [MeetingRow(*row) for row in meetings],
+            meetings,
             [PastWebhook(*row) for row in webhooks],
             [_note_row(row) for row in notes],
-            [stream_row(row) for row in streams],
+            streams,
         )
 
     def events(self) -> dict[tuple[str, str], tuple[int, int]]:
@@ -92,11 +91,7 @@ class Past:
     def streams(self) -> list[StreamRow]:
         """List the streams, newest first."""
         with told(self._path):
-            rows = self._db.execute(
-                "SELECT info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence FROM streams"
-                " ORDER BY begun_ms DESC"
-            ).fetchall()
-        return [stream_row(row) for row in rows]
+            return read_streams(self._db, "ORDER BY begun_ms DESC")
 
     def last_start_problem(self, app: str) -> str:
         """Quote the newest note on a start of this app that was refused, or of which no stream came; empty when none."""

@@ -15,86 +15,7 @@ from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
 from rtmsd.state import pruning
 from rtmsd.state.rows import MeetingRow, NoteRow, StreamRow, Taken, WebhookRow
-
-SCHEMA_VERSION = 2
-
-# `once` is what makes a webhook the same: its stream, or a digest of its body when it concerns none.
-_SCHEMA = """
-CREATE TABLE webhooks (
-    id INTEGER PRIMARY KEY,
-    app TEXT NOT NULL,
-    event TEXT NOT NULL,
-    event_ts INTEGER NOT NULL,
-    once TEXT NOT NULL,
-    stream_id TEXT NOT NULL,
-    body BLOB NOT NULL,
-    received_ms INTEGER NOT NULL,
-    repeats INTEGER NOT NULL DEFAULT 0,
-    handled_ms INTEGER,
-    note TEXT NOT NULL DEFAULT '',
-    UNIQUE (app, event, once, event_ts)
-) STRICT;
-CREATE INDEX webhooks_unhandled ON webhooks (id) WHERE handled_ms IS NULL;
-CREATE INDEX webhooks_by_age ON webhooks (received_ms);
-
-CREATE TABLE streams (
-    stream_id TEXT PRIMARY KEY,
-    info BLOB NOT NULL,
-    server_urls BLOB NOT NULL,
-    segment INTEGER NOT NULL DEFAULT 0,
-    begun_ms INTEGER NOT NULL,
-    last_contact_ms INTEGER NOT NULL,
-    ended_ms INTEGER,
-    reason INTEGER,
-    name TEXT NOT NULL DEFAULT '',
-    sentence TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE INDEX streams_by_age ON streams (begun_ms);
-"""
-
-# What each version added: a journal of an older one gets the rest.
-_SINCE_2 = """
-ALTER TABLE webhooks ADD COLUMN meeting_uuid TEXT NOT NULL DEFAULT '';
-ALTER TABLE webhooks ADD COLUMN meeting_id TEXT NOT NULL DEFAULT '';
-CREATE INDEX webhooks_by_meeting ON webhooks (meeting_uuid) WHERE meeting_uuid != '';
-
-CREATE TABLE meetings (
-    app TEXT NOT NULL,
-    uuid TEXT NOT NULL,
-    number TEXT NOT NULL,
-    host_id TEXT NOT NULL,
-    account_id TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    begun_ms INTEGER NOT NULL,
-    ended_ms INTEGER,
-    PRIMARY KEY (app, uuid)
-) STRICT;
-CREATE INDEX meetings_by_number ON meetings (number);
-
-CREATE TABLE notes (
-    id INTEGER PRIMARY KEY,
-    app TEXT NOT NULL,
-    meeting_uuid TEXT NOT NULL,
-    meeting_id TEXT NOT NULL,
-    stream_id TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    sentence TEXT NOT NULL,
-    problem INTEGER NOT NULL
-) STRICT;
-CREATE INDEX notes_by_meeting ON notes (meeting_uuid);
-CREATE INDEX notes_by_age ON notes (at_ms);
-
-CREATE TABLE kept (
-    app TEXT NOT NULL,
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    PRIMARY KEY (app, name)
-) STRICT;
-"""
-
-_VERSIONS = (_SCHEMA, _SINCE_2)
+from rtmsd.state.tables import SCHEMA_VERSION, VERSIONS, read_meetings, read_streams
 
 
 @contextmanager
@@ -151,7 +72,7 @@ class Store:
             )
         if version < SCHEMA_VERSION:
             with self._transaction():
-                for statement in ";".join(_VERSIONS[version:]).split(";"):
+                for statement in ";".join(VERSIONS[version:]).split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -290,23 +211,21 @@ class Store:
 
     def streams(self, *, ended_too: bool, limit: int) -> list[StreamRow]:
         with told(self._path):
-            rows = self._db.execute(
-                "SELECT info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence"
-                " FROM streams WHERE ended_ms IS NULL OR ? ORDER BY begun_ms DESC, rowid DESC LIMIT ?",
+            return read_streams(
+                self._db,
+                "WHERE ended_ms IS NULL OR ? ORDER BY begun_ms DESC, rowid DESC LIMIT ?",
                 (ended_too, limit),
-            ).fetchall()
-        return [stream_row(row) for row in rows]
+            )
 
     def streams_called(self, app: str, ids: Sequence[str]) -> list[StreamRow]:
         with told(self._path):
-            rows = self._db.execute(
-                "SELECT info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence FROM streams"
-                " WHERE json_extract(CAST(info AS TEXT), '$.app') = ?1 AND (stream_id IN (SELECT value FROM json_each(?2))"
+            return read_streams(
+                self._db,
+                "WHERE json_extract(CAST(info AS TEXT), '$.app') = ?1 AND (stream_id IN (SELECT value FROM json_each(?2))"
                 " OR json_extract(CAST(info AS TEXT), '$.zoom_id') IN (SELECT value FROM json_each(?2)))"
                 " ORDER BY begun_ms, rowid",
                 (app, msgspec.json.encode(list(ids)).decode()),
-            ).fetchall()
-        return [stream_row(row) for row in rows]
+            )
 
     def meeting_seen(self, row: MeetingRow) -> None:
         # Events tell different parts; what one left out, another may have said. A meeting that goes on has not ended.
@@ -326,12 +245,7 @@ class Store:
 
     def meetings(self, *, since_ms: int) -> list[MeetingRow]:
         with told(self._path):
-            rows = self._db.execute(
-                "SELECT app, uuid, number, host_id, account_id, topic, begun_ms, ended_ms FROM meetings"
-                " WHERE begun_ms >= ? ORDER BY begun_ms",
-                (since_ms,),
-            ).fetchall()
-        return [MeetingRow(*row) for row in rows]
+            return read_meetings(self._db, "WHERE begun_ms >= ? ORDER BY begun_ms", (since_ms,))
 
     def note(self, row: NoteRow) -> None:
         self._change(
@@ -377,18 +291,3 @@ class Store:
         """Make the file smaller by a piece; False when there is nothing more to give back."""
         with told(self._path):
             return pruning.give_back_some(self._db)
-
-
-def stream_row(row: tuple[Any, ...]) -> StreamRow:
-    """Read a row of info, server_urls, segment, last_contact_ms, ended_ms, reason, name, sentence."""
-    info, urls, segment, last_contact_ms, ended_ms, reason, name, sentence = row
-    return StreamRow(
-        info=msgspec.json.decode(info, type=StreamInfo),
-        server_urls=tuple(msgspec.json.decode(urls, type=list[str])),
-        segment=segment,
-        last_contact_ms=last_contact_ms,
-        ended_ms=ended_ms,
-        reason=reason,
-        name=name,
-        sentence=sentence,
-    )

@@ -21,11 +21,12 @@ from rtmsd.protocol.media import MediaRequest
 from rtmsd.protocol.products import product_of
 from rtmsd.protocol.signature import handshake_signature
 from rtmsd.protocol.stream import StreamMachine
+from rtmsd.protocol.windows import RETRY_DELAYS_SECS
+from rtmsd.runtime.backoff import backoff
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.tasks import supervise
 from rtmsd.state.journal import Journal
 from rtmsd.streams.activity import CELL_MS
-from rtmsd.streams.backoff import backoff
 from rtmsd.streams.driver import Log, StreamDriver
 from rtmsd.streams.gathering import TICK_SECS, Gathering
 from rtmsd.streams.roster import Explanation, Roster, Stream
@@ -135,7 +136,7 @@ class StreamManager:
             client_secret=app.client_secret.reveal(),
             request=_request(app, self._wanted(app) & product_of(info).media),
             allowed_hosts=self._allowed_hosts,
-            backoff=lambda: backoff(self._chance),
+            backoff=lambda: backoff(self._chance, RETRY_DELAYS_SECS),
             wall_offset=self._clock.wall() - self._clock.monotonic(),
             resumed_ms=resumed_ms,
             crashed=resumed_ms is not None and self._crashed,
@@ -340,7 +341,7 @@ class StreamManager:
         recordings = {
             one.info.stream_id: one.info
             for one in self.streams
-            if one is stream or (one.info.app == stream.info.app and one.zoom_id in names)
+            if one.info.app == stream.info.app and one.zoom_id in names
         }
         try:
             for row in await self._journal.streams_called(stream.info.app, names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import structlog
@@ -47,7 +47,7 @@ class WebhookJournal(Protocol):
     ) -> Kept: ...
 
 
-OnEvent = Callable[[int, str, WebhookEvent], Awaitable[None]]
+OnEvent = Callable[[int, str, WebhookEvent], Coroutine[Any, Any, None]]
 """Called with the event's id in the journal and the app's name."""
 
 
@@ -98,10 +98,7 @@ class Taking:
     def act(self, kept: Kept, app: str, event: WebhookEvent) -> None:
         """Have an event that was kept acted upon, unless it was before."""
         if not kept.duplicate:
-            self._schedule(self._acted(kept.id, app, event))
-
-    async def _acted(self, kept_id: int, app: str, event: WebhookEvent) -> None:
-        await self._on_event(kept_id, app, event)
+            self._schedule(self._on_event(kept.id, app, event))
 
     def _show(self, event: WebhookEvent, app: str) -> None:
         """Say what Zoom says; what is a problem stands on the status page (§2.5.5)."""

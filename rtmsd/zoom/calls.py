@@ -74,15 +74,11 @@ class AppCalls:
             )
             self._sources.append(source)
             self._hosts[host.user_id] = meetings(tokens=source)
-        self._own_tokens = token_source(
+        self.own_tokens = token_source(
             client_id=app.client_id, client_secret=app.client_secret, grant=client_grant()
         )
-        self._sources.append(self._own_tokens)
-
-    @property
-    def own_tokens(self) -> TokenSource:
         """Tokens of the RTMS app itself, which its own event WebSocket takes."""
-        return self._own_tokens
+        self._sources.append(self.own_tokens)
 
     async def close(self) -> None:
         """Stop fetching tokens, and keep what the last of them brought; takes at most a few seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn
@@ -15,13 +15,12 @@ import structlog
 from yarl import URL
 
 from rtmsd.errors import JournalError, RtmsdError
+from rtmsd.runtime.backoff import backoff
 from rtmsd.runtime.clock import Clock
 from rtmsd.zoom.event_losses import AGAIN, MOST_BYTES, REDIRECTS, Lost, end_of, not_upgraded, unreachable
 from rtmsd.zoom.event_messages import HEARTBEAT, Kind, read_message
 from rtmsd.zoom.meetings import Tokens
 from rtmsd.zoom.oauth import Token
-
-EVENTS_URL = "wss://ws.zoom.us/ws"
 
 HEARTBEAT_SECS = 30.0
 SILENCE_SECS = 65.0
@@ -35,6 +34,7 @@ LASTED_SECS = 60.0
 """A connection that lived this long was a good one: the next loss is not the fault of the same cause."""
 
 DELAYS_SECS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""Between tries; the last goes on."""
 
 _CLOSE_SECS = 1.0
 
@@ -67,7 +67,7 @@ class EventSocket:
         self,
         *,
         session: aiohttp.ClientSession,
-        events_url: str = EVENTS_URL,
+        events_url: str,
         subscription_id: str,
         tokens: Tokens,
         on_event: Callable[[bytes], Awaitable[None]],
@@ -85,7 +85,7 @@ class EventSocket:
         self._tls = tls
         self._on_gap = on_gap
         self._missed = False
-        self._delays = _delays(chance)
+        self._delays = backoff(chance, DELAYS_SECS)
         self._told = ""
         self._warned = False
         self._log = structlog.get_logger("rtmsd.zoom").bind(subscription=subscription_id)
@@ -165,7 +165,7 @@ class EventSocket:
         finally:
             self.state.connected_since_ms = None
             if self._clock.monotonic() - since >= LASTED_SECS:
-                self._delays = _delays(self._chance)
+                self._delays = backoff(self._chance, DELAYS_SECS)
         raise lost
 
     async def _listen(
@@ -187,7 +187,7 @@ class EventSocket:
         message = read_message(data)
         if message.kind is Kind.MALFORMED:
             self.state.malformed += 1
-            if not self._warned:  # once for a connection: the count is on the status page
+            if not self._warned:  # once for a connection
                 self._warned = True
                 self._log.warning("an event could not be read: it is no JSON of Zoom's form", bytes=len(data))
         elif message.kind is Kind.UNKNOWN:
@@ -246,11 +246,3 @@ async def _nowhere_else(
         response.close()
         raise not_upgraded(response.status)
     return response
-
-
-def _delays(chance: random.Random) -> Iterator[float]:
-    """Yield 1, 2, 4, 8, 15, 30, 60, 60, … seconds, each up to a fifth longer or shorter."""
-    step = 0
-    while True:
-        yield DELAYS_SECS[min(step, len(DELAYS_SECS) - 1)] * chance.uniform(0.8, 1.2)
-        step += 1

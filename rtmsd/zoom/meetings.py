@@ -109,9 +109,8 @@ class ZoomMeetings:
             if reply.status == 429:
                 self._budget.hold(reply.retry_after_secs if reply.retry_after_secs is not None else HELD_SECS)
             if reply.code in SCOPE_CODES:
-                self._tokens.refused(
-                    token
-                )  # the next one has the scopes that somebody may have added meanwhile
+                # The next one has the scopes that somebody may have added meanwhile.
+                self._tokens.refused(token)
                 break
             if reply.status != 401 or last:
                 break

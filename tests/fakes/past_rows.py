@@ -25,7 +25,7 @@ SILENT = (
 def stream(
     stream_id: str = "609340fb2a79", *, app: str = "notes", at: int = 0, until: int | None = 600, **end: Any
 ) -> StreamRow:
-    """A stream from `at` to `until` seconds after T; `reason`, `outcome` and `segment` as given."""
+    """A stream from `at` to `until` seconds after T; `reason`, `outcome`, `operator` and the like as given."""
     reason, outcome = end.get("reason", 6), end.get("outcome", "ended")
     sentence = explain_end(outcome=outcome, reason=reason, status=None, detail="", app=app)
     name = STOP_REASONS[reason].name if reason is not None else outcome.upper()
@@ -37,7 +37,7 @@ def stream(
             meeting_uuid=end.get("uuid", UUID),
             meeting_id=NUMBER,
             account_id="AAAAAABBBB",
-            operator_id=HOST,
+            operator_id=end.get("operator", HOST),
             started_ms=T + at * 1000,
         ),
         server_urls=("wss://zoom.us",),

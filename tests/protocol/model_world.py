@@ -14,7 +14,8 @@ from stream_bench import BOTH, HOST, WALL_MS, Bench
 
 from rtmsd.frames import AudioFrame, Gap, MediaKind
 from rtmsd.protocol.actions import Action, CloseSocket, OpenSocket, Send, Socket
-from rtmsd.streams.backoff import backoff
+from rtmsd.protocol.windows import RETRY_DELAYS_SECS
+from rtmsd.runtime.backoff import backoff
 
 KINDS = ("audio", "transcript")
 BEGUN = 1000.0
@@ -29,7 +30,7 @@ class Client(Bench):
     """The bench, whose wishes reach the world; its invariants hold all the time."""
 
     def __init__(self, world: World, chance: random.Random) -> None:
-        super().__init__(kinds=BOTH, backoff=lambda: backoff(chance))
+        super().__init__(kinds=BOTH, backoff=lambda: backoff(chance, RETRY_DELAYS_SECS))
         self._world = world
 
     def do(self, actions: AudioFrame | Sequence[Action]) -> None:

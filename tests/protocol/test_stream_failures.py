@@ -51,6 +51,17 @@ def test_no_window_closes_between_two_tries(delays: list[float], windows: tuple[
     assert all(later > earlier for earlier, later in itertools.pairwise(tries))
 
 
+@pytest.mark.parametrize("windows", [(60.0,), MEDIA_WINDOWS])
+@pytest.mark.parametrize("failed", [59.25, 59.3, 59.6])
+def test_a_try_that_fails_just_before_a_window_closes_is_repeated_in_it(
+    windows: tuple[float, ...], failed: float
+) -> None:
+    """The last moment is used: whoever was turned away at 59.3 s may be taken at 59.7, and not at 74."""
+    at = next_try(1000 + failed, 15.0, 1000.0, windows)
+    assert 0 < at - 1000 - failed <= 0.5 and at < 1060
+
+
+
 @given(st.floats(0, 100))
 def test_an_answer_is_not_waited_for_beyond_the_last_try(after: float) -> None:
     """A server that says nothing is left in time for the last try, and given ten seconds otherwise."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from small_disk import largest_file
 
 from rtmsd.errors import JournalError
 from rtmsd.frames import StreamInfo
 from rtmsd.runtime.clock import Clock
-from rtmsd.state import Journal, MeetingRow, NoteRow, Taken, read_journal, store
+from rtmsd.state import Journal, MeetingRow, NoteRow, Taken, read_journal, tables
 
 DAY_MS = 86_400_000
 
@@ -176,17 +174,6 @@ async def test_modes(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Make every write beyond `size` fail, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 async def test_full_disk(tmp_path: Path) -> None:
     """A write that fails is a JournalError and keeps nothing; when there is room again the journal goes on."""
     big = b"x" * 60_000
@@ -241,7 +228,7 @@ async def test_damaged_and_newer(tmp_path: Path) -> None:
 async def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     """What an older rtmsd wrote is there, and everything newer can be written beside it."""
     with sqlite3.connect(tmp_path / "journal.sqlite3") as db:
-        db.executescript(store._SCHEMA + "PRAGMA user_version = 1;")
+        db.executescript(tables._SCHEMA + "PRAGMA user_version = 1;")
         db.execute(
             "INSERT INTO webhooks (app, event, event_ts, once, stream_id, body, received_ms) VALUES ('a', 'e', 1, 's', 's', x'7b7d', 1)"
         )

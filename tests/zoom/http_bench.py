@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -62,21 +62,35 @@ class Zoom:
 
 
 @asynccontextmanager
-async def zoom() -> AsyncIterator[tuple[Zoom, aiohttp.ClientSession]]:
-    server = Zoom()
+async def serving(
+    *,
+    token_path: str,
+    token: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    api_path: str,
+    api: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """Serve a token endpoint, and an API at every path below another; give the address of both."""
     application = web.Application()
-    application.router.add_post("/oauth/token", server.token)
-    application.router.add_route("*", "/{rest:.*}", server.api)
+    application.router.add_post(token_path, token)
+    application.router.add_route("*", api_path + "/{rest:.*}", api)
     runner = web.AppRunner(application)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(200):
-            yield server, session
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def zoom() -> AsyncIterator[tuple[Zoom, aiohttp.ClientSession]]:
+    server = Zoom()
+    async with (
+        serving(token_path="/oauth/token", token=server.token, api_path="", api=server.api) as server.base,
+        aiohttp.ClientSession() as session,
+        asyncio.timeout(200),
+    ):
+        yield server, session
 
 
 def source(server: Zoom, session: aiohttp.ClientSession, clock: Clock) -> TokenSource:

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from http_bench import serving
 from structlog.testing import capture_logs
 
 from rtmsd.config import AppConfig, HostConfig, Secret, ZoomConfig
@@ -61,18 +62,12 @@ class Rotating:
 @asynccontextmanager
 async def rotating() -> AsyncIterator[tuple[Rotating, ZoomConfig, aiohttp.ClientSession]]:
     zoom = Rotating()
-    application = web.Application()
-    application.router.add_post("/token", zoom.token)
-    application.router.add_route("*", "/v2/{rest:.*}", zoom.api)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-            yield zoom, ZoomConfig(oauth_url=f"{base}/token", api_url=f"{base}/v2"), session
-    finally:
-        await runner.cleanup()
+    async with (
+        serving(token_path="/token", token=zoom.token, api_path="/v2", api=zoom.api) as base,
+        aiohttp.ClientSession() as session,
+        asyncio.timeout(60),
+    ):
+        yield zoom, ZoomConfig(oauth_url=f"{base}/token", api_url=f"{base}/v2"), session
 
 
 class Hours(Clock):
