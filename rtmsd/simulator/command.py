@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 
 from rtmsd.errors import SimulatorError
 from rtmsd.simulator.cloud.cloud import HOST_ID, Cloud
+from rtmsd.simulator.cloud.credentials import new_credentials
 from rtmsd.simulator.cloud.world import CloudApp, Controller
 from rtmsd.simulator.control import controlling
 from rtmsd.simulator.guest_first import GUEST_FIRST_SECONDS, guest_first_meeting
@@ -167,20 +167,13 @@ async def _hold(cloud: Cloud, script: Script, held: Held) -> list[Truth]:
 
 def _credentials(webhook: str | None, held: Held | None) -> tuple[CloudApp, Controller]:
     """Make the one app, and the one controller of its account."""
-    app = CloudApp(
-        name="simulated",
-        client_id="simulated-client-id",
-        client_secret=secrets.token_urlsafe(24),
-        webhook_secret=secrets.token_urlsafe(24),
+    app, controller = new_credentials("simulated")
+    app = replace(
+        app,
         webhook=webhook,
         subscription_id="simulated-subscription",
         lifecycle=held is not None,
         auto_start=held is not None and held.start == "auto",
-    )
-    controller = Controller(
-        account_id=app.account_id,
-        client_id="simulated-controller-id",
-        client_secret=secrets.token_urlsafe(24),
     )
     return app, controller
 

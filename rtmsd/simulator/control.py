@@ -15,9 +15,10 @@ from rtmsd.simulator.cast import Cast
 from rtmsd.simulator.cloud.face import CloudFace
 from rtmsd.simulator.cloud.face_words import FACE_WORDS, disturb
 from rtmsd.simulator.cloud.gathering import Gathering
-from rtmsd.simulator.cloud.gathering_control import GATHERING_WORDS, act_in_gathering, shown
+from rtmsd.simulator.cloud.gathering_control import GATHERING_WORDS, find_gathering, shown
 from rtmsd.simulator.play import Play
 from rtmsd.simulator.reading import Fields
+from rtmsd.simulator.serving import serving
 from rtmsd.simulator.speech import load_sentences
 from rtmsd.simulator.vocabulary import read_action
 
@@ -44,13 +45,8 @@ async def controlling(
     path = f"/{secrets.token_urlsafe(16)}"
     app.router.add_get(path, control.show)
     app.router.add_post(path, control.act)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}{path}"
-    finally:
-        await runner.cleanup()
+    async with serving(app, ("127.0.0.1", 0)) as port:
+        yield f"http://127.0.0.1:{port}{path}"
 
 
 class HasPlays(Protocol):
@@ -98,7 +94,7 @@ class _Control:
         stream_id = fields.text("stream_id") if fields.has("stream_id") else None
         try:
             if self._gatherings and stream_id is None and word in GATHERING_WORDS:
-                act_in_gathering(fields, self._gatherings)
+                self._act(fields, find_gathering(fields, self._gatherings))
             elif not problems:
                 self._act(fields, self._simulator.find_play(stream_id))
         except SimulatorError as error:
@@ -113,15 +109,15 @@ class _Control:
             play(seconds)
         return _done(done, fields.problems)
 
-    def _act(self, fields: Fields, play: Play) -> None:
-        meeting = play.meeting
+    def _act(self, fields: Fields, where: Play | Gathering) -> None:
+        meeting = where.meeting
         people = {person.name: person.user_id for person in meeting.people}
         action = read_action(
             fields, Cast(people, self._sentences, meeting.media, meeting.seed, meeting.product), 0
         )
         if not fields.problems:
             assert action is not None
-            play.do(action)
+            where.do(action)
 
 
 def _shown(play: Play) -> dict[str, Any]:

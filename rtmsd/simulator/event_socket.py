@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import orjson
 from aiohttp import WSMsgType, web
 
+from rtmsd.simulator.serving import upgraded
+
 _BIGGEST_MESSAGE = 64 * 1024
 _CLOSE_SECS = 1.0
 
@@ -35,8 +37,8 @@ class EventSockets:
     `connections` and `heartbeats` count by subscription; `refused` counts tokens that were not taken.
     """
 
-    def __init__(self, *, may_connect: Callable[[str, str], bool], refusal: Refusal = "status") -> None:
-        self.refusal: Refusal = refusal
+    def __init__(self, *, may_connect: Callable[[str, str], bool]) -> None:
+        self.refusal: Refusal = "status"
         self.connections: Counter[str] = Counter()
         self.heartbeats: Counter[str] = Counter()
         self.refused = 0
@@ -53,12 +55,8 @@ class EventSockets:
             if self.refusal == "status":
                 return web.Response(status=401)
         websocket = web.WebSocketResponse(compress=False, max_msg_size=_BIGGEST_MESSAGE, timeout=_CLOSE_SECS)
-        transport = request.transport
-        if transport is None:  # gone already
-            return websocket
-        try:
-            await websocket.prepare(request)
-        except ConnectionError:  # went meanwhile
+        transport = await upgraded(websocket, request)
+        if transport is None:
             return websocket
         if not allowed:
             await _say(websocket, module="build_connection", success=False, content="Invalid Token")

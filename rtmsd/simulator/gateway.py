@@ -14,6 +14,7 @@ from rtmsd.runtime.clock import Clock
 from rtmsd.simulator.connection import Connection, Received
 from rtmsd.simulator.media import serve_media
 from rtmsd.simulator.media_socket import URL_KEYS
+from rtmsd.simulator.serving import serving, upgraded
 from rtmsd.simulator.signaling import serve_signaling
 from rtmsd.simulator.stream import Stream
 
@@ -47,14 +48,11 @@ class Gateway:
         for server in ("", r"/server{server:[1-9]\d{0,3}}"):
             app.router.add_get(server + "/signaling", self._serve_signaling)
             app.router.add_get(server + "/media/{kind}", self._serve_media)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, *address, ssl_context=tls).start()
-            yield runner.addresses[0][1]
-        finally:
-            self.abort_all()
-            await runner.cleanup()
+        async with serving(app, address, tls=tls, shutdown_secs=2.0) as port:
+            try:
+                yield port
+            finally:
+                self.abort_all()
 
     def abort_all(self) -> None:
         for connection in list(self._live):
@@ -95,12 +93,8 @@ class Gateway:
         self, request: web.Request, kind: str, life: Callable[[Connection], Awaitable[None]]
     ) -> web.WebSocketResponse:
         websocket = web.WebSocketResponse(compress=False, max_msg_size=_BIGGEST_MESSAGE, timeout=2.0)
-        transport = request.transport
-        if transport is None:  # gone already
-            return websocket
-        try:
-            await websocket.prepare(request)
-        except ConnectionError:  # went meanwhile
+        transport = await upgraded(websocket, request)
+        if transport is None:
             return websocket
         connection = Connection(
             kind=kind,

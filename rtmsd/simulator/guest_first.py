@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtmsd.simulator.actions import Joins, Says
-from rtmsd.simulator.meeting import Meeting, Person, default_meeting, zoom_user_id
+from rtmsd.simulator.meeting import Meeting, Person, whole_steps_ms, zoom_user_id
 from rtmsd.simulator.speech import load_sentences
 
 GUEST_FIRST_SECONDS = 32.0
@@ -27,6 +27,6 @@ def guest_first_meeting(seconds: float = GUEST_FIRST_SECONDS) -> Meeting:
         Says(25_000, GUEST, sentences["mine"]),
         Says(28_000, HOST, sentences["close"]),
     )
-    ends_ms = default_meeting(seconds).ends_ms  # checked and rounded
+    ends_ms = whole_steps_ms(seconds)
     people = (Person(HOST, "Mira Tal"), Person(GUEST, "Tomas Vik"))
     return Meeting(people, tuple(one for one in timeline if one.at_ms < ends_ms), ends_ms)

@@ -86,7 +86,7 @@ class Meeting:
 
     def cut(self, seconds: float) -> Meeting:
         """Give the same meeting, ended after so many seconds if it is longer."""
-        ends_ms = _whole_steps_ms(seconds)
+        ends_ms = whole_steps_ms(seconds)
         if ends_ms >= self.ends_ms:
             return self
         timeline = tuple(action for action in self.timeline if action.at_ms < ends_ms)
@@ -148,7 +148,7 @@ def default_meeting(seconds: float = DEFAULT_SECONDS) -> Meeting:
 
     A shorter meeting keeps the sentences whose transcript still comes before its end; a longer one goes round again.
     """
-    ends_ms = _whole_steps_ms(seconds)
+    ends_ms = whole_steps_ms(seconds)
     return Meeting(
         people=(Person(_ANN, "Mira Tal"), Person(_BO, "Tomas Vik"), Person(_CY, "Ines Roy")),
         timeline=tuple(_shortened(_rounds(ends_ms), ends_ms)),
@@ -191,7 +191,8 @@ def _shortened(timeline: Iterable[Action], ends_ms: int) -> Iterable[Action]:
             yield action
 
 
-def _whole_steps_ms(seconds: float) -> int:
+def whole_steps_ms(seconds: float) -> int:
+    """Give a meeting's length in ms, a multiple of 20. Raises SimulatorError when no meeting is so long or so short."""
     if not 1 <= seconds <= 86_400:
         raise SimulatorError(f"a meeting lasts between 1 second and a day, not {seconds:g} seconds")
     return int(seconds * 1000) // STEP_MS * STEP_MS

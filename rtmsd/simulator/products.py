@@ -20,6 +20,9 @@ from rtmsd.simulator.person_actions import (
 
 Payload = dict[str, object]
 
+ACCOUNT_ID, OPERATOR_ID = "SimulatedAccount", "SimulatedOperatorId00"
+"""Whose a meeting is that nobody planned."""
+
 _EVERYTHING = ~MediaDataType.ALL & MediaDataType(63)
 _VOICE = MediaDataType.AUDIO | MediaDataType.TRANSCRIPT
 _NEEDS = {
@@ -73,11 +76,11 @@ class Product:
 
     def started(self, uuid: str, stream_id: str, number: int, signaling_url: str) -> Payload:
         """Write the payload of `rtms_started` (protocol.md §2.5.1, §2.5.4); `number` counts the meetings."""
-        payload: Payload = {"account_id": "SimulatedAccount", self.id_key: uuid, "rtms_stream_id": stream_id}
+        payload: Payload = {"account_id": ACCOUNT_ID, self.id_key: uuid, "rtms_stream_id": stream_id}
         if self.name == "video_sdk":
             payload["session_key"] = f"room-{number}"
         else:
-            payload["operator_id"] = "SimulatedOperatorId00"
+            payload["operator_id"] = OPERATOR_ID
         if self.has_events and self.name != "video_sdk":
             payload[f"{self.name}_id"] = str(number)
             payload["is_original_host"] = True

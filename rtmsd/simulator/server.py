@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -18,15 +19,9 @@ from rtmsd.simulator.connection import Received
 from rtmsd.simulator.fault_actions import SocketName
 from rtmsd.simulator.meeting import Meeting, default_meeting
 from rtmsd.simulator.play import Play
-from rtmsd.simulator.socket_server import SocketServer
+from rtmsd.simulator.socket_server import FIRST_MEETING_NUMBER, SocketServer, quiet
 from rtmsd.simulator.truth import Truth
 from rtmsd.simulator.webhooks import WEBHOOK_PACE, OnWebhook, Webhooks, stopped
-
-_FIRST_MEETING_ID = 85746065432
-
-
-def _quiet(_: str) -> None:
-    """Tell nobody."""
 
 
 class Simulator:
@@ -59,7 +54,7 @@ class Simulator:
         webhook_copies: int = 1,
         webhook_delay_secs: float = 0.0,
         pace: float = WEBHOOK_PACE,
-        tell: Callable[[str], None] = _quiet,
+        tell: Callable[[str], None] = quiet,
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret or secrets.token_urlsafe(24)
@@ -70,7 +65,7 @@ class Simulator:
         self._meeting = meeting or default_meeting()
         self._clock = clock or Clock()
         self._posting = {"all": PostsWebhooks(0, webhook_copies, webhook_delay_secs)}
-        self._played = 0
+        self._numbers = itertools.count(FIRST_MEETING_NUMBER)
         self._webhooks = Webhooks(
             url=webhook,
             secret=self.webhook_secret,
@@ -123,8 +118,7 @@ class Simulator:
             self._webhooks.url = webhook
         meeting = meeting or self._meeting
         uuid = meeting.product.new_id()
-        self._played += 1
-        number = _FIRST_MEETING_ID + self._played - 1
+        number = next(self._numbers)
         play = self.server.prepare(
             meeting,
             client_id=self.client_id,

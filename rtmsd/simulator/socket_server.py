@@ -20,8 +20,16 @@ from rtmsd.simulator.gateway import Gateway
 from rtmsd.simulator.meeting import Meeting
 from rtmsd.simulator.play import Play
 from rtmsd.simulator.products import Payload
+from rtmsd.simulator.serving import serving
 from rtmsd.simulator.stream import Stream
 from rtmsd.simulator.webhooks import SendsWebhooks
+
+FIRST_MEETING_NUMBER = 85746065432
+"""The meetings that play have this number and those after it."""
+
+
+def quiet(_: str) -> None:
+    """Tell nobody."""
 
 
 class SocketServer:
@@ -72,13 +80,8 @@ class SocketServer:
     async def serving(self, app: web.Application) -> AsyncIterator[str]:
         """Serve something else, on a port of its own, with a certificate of the same CA; gives host and port."""
         assert self._tls is not None, "listen first"
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._listen[0], 0, ssl_context=self._tls).start()
-            yield self._at(runner.addresses[0][1])
-        finally:
-            await runner.cleanup()
+        async with serving(app, (self._listen[0], 0), tls=self._tls) as port:
+            yield self._at(port)
 
     def prepare(
         self,

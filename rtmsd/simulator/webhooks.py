@@ -84,7 +84,7 @@ class Webhooks:
 
         Cancelling abandons it.
         """
-        body = orjson.dumps({"event": event, "event_ts": event_ms, "payload": payload})
+        body = event_body(event, event_ms, payload)
         headers = self._signed(body)
         if self._on_webhook:
             self._on_webhook(headers, body)
@@ -114,13 +114,7 @@ class Webhooks:
         if self.url is None:
             return
         token = secrets.token_urlsafe(16)
-        body = orjson.dumps(
-            {
-                "event": "endpoint.url_validation",
-                "event_ts": self._clock.wall_ms(),
-                "payload": {"plainToken": token},
-            }
-        )
+        body = event_body("endpoint.url_validation", self._clock.wall_ms(), {"plainToken": token})
         expected = validation_token(secret=self._secret, plain_token=token)
         try:
             async with (
@@ -166,6 +160,11 @@ class Webhooks:
             "x-zm-signature": webhook_signature(secret=self._secret, timestamp=timestamp, body=body),
             "x-zm-request-id": secrets.token_hex(16),
         }
+
+
+def event_body(event: str, event_ms: int, payload: Mapping[str, object]) -> bytes:
+    """Write an event as JSON, which is the same over webhooks and the event WebSocket."""
+    return orjson.dumps({"event": event, "event_ts": event_ms, "payload": payload})
 
 
 async def _post(

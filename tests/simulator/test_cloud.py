@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import json
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +17,7 @@ import pytest
 from aiohttp import web
 from gatherings import ANN, BOB, CONTROLLER, HOST, NOTES, ZOOM_USERS, held, joins, payloads, told
 from hand_client import HandClient, audio_of, until
+from rest_curl import Curl
 from scenes import MULTI, noise
 
 from rtmsd.errors import SimulatorError
@@ -66,29 +65,24 @@ class Caller:
     """A controller with curl: asks for a token and calls."""
 
     def __init__(self, cloud: Cloud, session: aiohttp.ClientSession) -> None:
-        self.cloud, self.session = cloud, session
-        self.tls = ssl.create_default_context(cafile=str(cloud.ca_file))
+        self.session, self.curl = session, curl(cloud, session)
 
     async def token(self) -> str:
-        basic = base64.b64encode(f"{CONTROLLER.client_id}:{CONTROLLER.client_secret}".encode()).decode()
-        async with self.session.post(
-            self.cloud.oauth_url,
-            params={"grant_type": "account_credentials", "account_id": CONTROLLER.account_id},
-            headers={"Authorization": f"Basic {basic}"},
-            ssl=self.tls,
-        ) as answer:
-            assert answer.status == 200
-            return str((await answer.json())["access_token"])
+        return await self.curl.token(
+            CONTROLLER.client_id,
+            CONTROLLER.client_secret,
+            grant_type="account_credentials",
+            account_id=CONTROLLER.account_id,
+        )
 
     async def app(self, meeting: Gathering, action: str, app: CloudApp = NOTES) -> int:
         settings = {"client_id": app.client_id, "participant_user_id": HOST}
-        async with self.session.patch(
-            f"{self.cloud.api_url}/live_meetings/{meeting.number}/rtms_app/status",
-            json={"action": action, "settings": settings},
-            headers={"Authorization": f"Bearer {await self.token()}"},
-            ssl=self.tls,
-        ) as answer:
-            return answer.status
+        status, _ = await self.curl.app(await self.token(), meeting.number, action, **settings)
+        return status
+
+
+def curl(cloud: Cloud, session: aiohttp.ClientSession) -> Curl:
+    return Curl(session, ca_file=cloud.ca_file, oauth_url=cloud.oauth_url, api_url=cloud.api_url)
 
 
 @asynccontextmanager
@@ -202,7 +196,7 @@ async def test_events_come_over_the_event_websocket() -> None:
     async with called(app) as (cloud, meeting, caller):
         meeting.join(BOB)
         url = f"{cloud.events_url}?subscriptionId=sub-1&access_token={await caller.token()}"
-        async with caller.session.ws_connect(url, ssl=caller.tls) as events:
+        async with caller.session.ws_connect(url, ssl=caller.curl.tls) as events:
             assert (await events.receive_json())["module"] == "build_connection"
             meeting.join(ANN)
             message = await events.receive_json()
@@ -214,7 +208,7 @@ async def test_events_come_over_the_event_websocket() -> None:
             )
             assert event["payload"]["object"]["participant"]["id"] == HOST
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await caller.session.ws_connect(url.replace("sub-1", "sub-2"), ssl=caller.tls)
+            await caller.session.ws_connect(url.replace("sub-1", "sub-2"), ssl=caller.curl.tls)
 
 
 async def test_a_hosts_own_token_needs_nobody_there() -> None:
@@ -226,22 +220,12 @@ async def test_a_hosts_own_token_needs_nobody_there() -> None:
     ):
         meeting = cloud.plan(meeting=joins(BOB), host_id=HOST, zoom_users=ZOOM_USERS)
         meeting.join(BOB)
-        tls = ssl.create_default_context(cafile=str(cloud.ca_file))
-        basic = base64.b64encode(f"{NOTES.client_id}:{NOTES.client_secret}".encode()).decode()
-        async with session.post(
-            cloud.oauth_url,
-            data={"grant_type": "refresh_token", "refresh_token": "refresh-1"},
-            headers={"Authorization": f"Basic {basic}"},
-            ssl=tls,
-        ) as answer:
-            token = (await answer.json())["access_token"]
-        async with session.patch(
-            f"{cloud.api_url}/live_meetings/{meeting.number}/rtms_app/status",
-            json={"action": "start", "settings": {"client_id": NOTES.client_id}},
-            headers={"Authorization": f"Bearer {token}"},
-            ssl=tls,
-        ) as answer:
-            assert answer.status == 204
+        host = curl(cloud, session)
+        token = await host.token(
+            NOTES.client_id, NOTES.client_secret, grant_type="refresh_token", refresh_token="refresh-1"
+        )
+        status, _ = await host.app(token, meeting.number, "start", client_id=NOTES.client_id)
+        assert status == 204
         assert [one.operator_id for one in meeting.streams] == [HOST]
 
 

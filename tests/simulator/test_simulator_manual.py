@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from hand_client import until
+from rest_curl import Curl
 
 from rtmsd.errors import SimulatorError
 from rtmsd.simulator import guest_first_meeting, read_truth, run_sim
@@ -48,25 +47,17 @@ class Sim:
         return dict([one for one in self.events() if one["event"].endswith(event)][number - 1]["payload"])
 
     async def app(self, action: str, *, participant: str) -> tuple[int, str]:
-        facts, tls = self.facts, ssl.create_default_context(cafile=self.facts["ca_file"])
-        pair = f"{facts['controller_client_id']}:{facts['controller_client_secret']}"
-        async with self.session.post(
-            facts["oauth_url"],
-            params={"grant_type": "account_credentials", "account_id": facts["account_id"]},
-            headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"},
-            ssl=tls,
-        ) as answer:
-            token = (await answer.json())["access_token"]
-        async with self.session.patch(
-            f"{facts['api_url']}/live_meetings/{NUMBER}/rtms_app/status",
-            json={
-                "action": action,
-                "settings": {"client_id": facts["client_id"], "participant_user_id": participant},
-            },
-            headers={"Authorization": f"Bearer {token}"},
-            ssl=tls,
-        ) as answer:
-            return answer.status, await answer.text()
+        facts = self.facts
+        curl = Curl(self.session, **{name: facts[name] for name in ("ca_file", "oauth_url", "api_url")})
+        token = await curl.token(
+            facts["controller_client_id"],
+            facts["controller_client_secret"],
+            grant_type="account_credentials",
+            account_id=facts["account_id"],
+        )
+        return await curl.app(
+            token, NUMBER, action, client_id=facts["client_id"], participant_user_id=participant
+        )
 
     async def control(self, **action: object) -> tuple[int, str]:
         async with self.session.post(self.facts["control_url"], json=action) as answer:

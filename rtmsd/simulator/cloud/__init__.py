@@ -1,6 +1,7 @@
 """Zoom's cloud around the meetings: accounts, apps, who may start a stream, REST, tokens and the events of a meeting's life."""
 
 from rtmsd.simulator.cloud.cloud import HOST_ID, Cloud
+from rtmsd.simulator.cloud.credentials import new_credentials
 from rtmsd.simulator.cloud.gathering import Gathering
 from rtmsd.simulator.cloud.outlet import Sent
 from rtmsd.simulator.cloud.world import Attendee, CloudApp, Controller, Era, HostGrant, RunningStream
@@ -16,4 +17,5 @@ __all__ = [
     "HostGrant",
     "RunningStream",
     "Sent",
+    "new_credentials",
 ]

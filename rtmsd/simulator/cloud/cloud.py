@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import itertools
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,21 +20,16 @@ from rtmsd.simulator.cloud.performance import Performance
 from rtmsd.simulator.cloud.plan import Plan
 from rtmsd.simulator.cloud.running import Backstage
 from rtmsd.simulator.cloud.world import CloudApp, Controller, Era, HostGrant
-from rtmsd.simulator.connection import Received
 from rtmsd.simulator.event_socket import EventSockets
 from rtmsd.simulator.meeting import Meeting
 from rtmsd.simulator.play import Play
-from rtmsd.simulator.socket_server import SocketServer
+from rtmsd.simulator.products import ACCOUNT_ID
+from rtmsd.simulator.socket_server import FIRST_MEETING_NUMBER, SocketServer, quiet
 from rtmsd.simulator.truth import Truth
 from rtmsd.simulator.webhooks import WEBHOOK_PACE, OnWebhook
 
-FIRST_MEETING_NUMBER = 85746065432
 HOST_ID = "SimulatedHostUserId001"
 """Who hosts a meeting of which nothing else is said."""
-
-
-def _quiet(_: str) -> None:
-    """Tell nobody."""
 
 
 class Cloud:
@@ -61,7 +56,7 @@ class Cloud:
         clock: Clock | None = None,
         timings: Timings | None = None,
         pace: float = WEBHOOK_PACE,
-        tell: Callable[[str], None] = _quiet,
+        tell: Callable[[str], None] = quiet,
     ) -> None:
         if len({app.name for app in apps}) != len(apps):
             raise SimulatorError(f"the apps need different names, got {[app.name for app in apps]}")
@@ -73,7 +68,7 @@ class Cloud:
         self.oauth_url = self.api_url = self.events_url = ""
         self.gatherings: list[Gathering] = []
         self.performances: list[Performance] = []
-        self._planned = 0
+        self._numbers = itertools.count(FIRST_MEETING_NUMBER)
         self.sent: list[Sent] = []
         self._clock = clock or Clock()
         self._began = self._clock.monotonic()
@@ -88,8 +83,6 @@ class Cloud:
             text_frames=False,
             tell=tell,
         )
-        self.received: list[Received] = self.server.gateway.received
-        self.connections: Counter[str] = self.server.gateway.connections
         self._outlets = {
             app.name: Outlet(
                 app,
@@ -155,8 +148,9 @@ class Cloud:
         Gives the truth of its latest stream when all is over. Cancelling does not end it; leaving the cloud does. Raises
         SimulatorError when the account may have no more streams.
         """
-        number = self._next_number()
-        performance = Performance(meeting, number=number, app=self.apps[0], backstage=self._backstage)
+        performance = Performance(
+            meeting, number=next(self._numbers), app=self.apps[0], backstage=self._backstage
+        )
         self.performances.append(performance)
         try:
             await performance.run()
@@ -170,7 +164,7 @@ class Cloud:
         meeting: Meeting,
         host_id: str = HOST_ID,
         topic: str = "Weekly sync",
-        account_id: str = "SimulatedAccount",
+        account_id: str = ACCOUNT_ID,
         join_before_host: bool = True,
         waiting_room: bool = False,
         alternative_hosts: Collection[str] = (),
@@ -184,7 +178,7 @@ class Cloud:
         """
         people = meeting.people[:1] if zoom_users is None else ()
         plan = Plan(
-            number=self._next_number(),
+            number=next(self._numbers),
             host_id=host_id,
             topic=topic,
             account_id=account_id,
@@ -230,10 +224,6 @@ class Cloud:
     @property
     def _meetings(self) -> list[Gathering | Performance]:
         return [*self.gatherings, *self.performances]
-
-    def _next_number(self) -> int:
-        self._planned += 1
-        return FIRST_MEETING_NUMBER + self._planned - 1
 
     def _spawn(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
         assert self._group is not None, "enter the cloud first"

@@ -11,15 +11,14 @@ import orjson
 from aiohttp import web
 
 from rtmsd.runtime.clock import Clock
-from rtmsd.simulator.cloud.forcing import Call, Forced
+from rtmsd.simulator.cloud.forcing import Call, Forced, Forcing
 from rtmsd.simulator.cloud.limits import Limits, Plan, Style
 from rtmsd.simulator.cloud.oauth import BadToken, TokenDesk
-from rtmsd.simulator.cloud.rest import Rest
+from rtmsd.simulator.cloud.rest import SETTINGS, Rest
 from rtmsd.simulator.cloud.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SETTINGS = ("client_id", "participant_user_id")
 _MOST_REMEMBERED = 10_000
 
 
@@ -41,7 +40,7 @@ class Asked:
 class CloudFace:
     """Zoom as a client sees it over HTTP: serve `app` at an address of its own.
 
-    `requests` holds what was asked, newest last. `events` answers `GET /ws`, the event WebSocket; it may be set later, since
+    `requests` holds what was asked, newest last. `events` answers `GET /ws`, the event WebSocket; it is set later, since
     it wants to know `may_connect`.
     """
 
@@ -52,15 +51,15 @@ class CloudFace:
         tell: Callable[[str], None],
         *,
         plan: Plan | None = None,
-        events: Handler | None = None,
     ) -> None:
         self.requests: deque[Asked] = deque(maxlen=_MOST_REMEMBERED)
-        self.events = events
+        self.events: Handler | None = None
         self._world = world
         self._clock = clock
         self._limits = Limits(clock=clock, plan=plan)
         self._desk = TokenDesk(world=world, clock=clock, tell=tell)
-        self._rest = Rest(world=world, desk=self._desk, limits=self._limits, tell=tell)
+        self._forcing = Forcing()
+        self._rest = Rest(world=world, desk=self._desk, limits=self._limits, forcing=self._forcing, tell=tell)
         self.app = self._application()
 
     @property
@@ -77,7 +76,7 @@ class CloudFace:
 
         Only calls with a good token count. Raises SimulatorError when there is no such answer.
         """
-        self._rest.force(what, times, call=call)
+        self._forcing.force(what, times, call=call)
 
     def limit_for(self, secs: float, style: Style = "seconds") -> None:
         """Answer every call of the API with 429 for so long, with the headers of a second's or of a day's limit."""
@@ -148,5 +147,5 @@ def _control(raw: bytes) -> tuple[str, dict[str, str]]:
         return "", {}
     action, settings = (body.get("action"), body.get("settings")) if isinstance(body, dict) else ("", {})
     found = settings if isinstance(settings, dict) else {}
-    ids = {name: found[name] for name in _SETTINGS if isinstance(found.get(name), str)}
+    ids = {name: found[name] for name in SETTINGS if isinstance(found.get(name), str)}
     return action if isinstance(action, str) else "", ids

@@ -22,9 +22,9 @@ Call = Literal["control", "reads", "any"]
 _TOO_MANY = "Too many concurrent requests. A request to modify this resource is being processed."
 
 _REFUSALS: dict[Forced, Refused] = {
-    124: Refused(401, 124, "Invalid access token."),
-    300: Refused(400, 300, "Validation Failed."),
-    401: Refused(401, 124, "Invalid access token."),
+    124: rules.TOKEN_ENDED,
+    300: rules.invalid("action"),
+    401: rules.TOKEN_ENDED,
     403: rules.NOT_HOST,
     404: rules.NO_MEETING,
     429: Refused(429, 429, _TOO_MANY),
@@ -70,8 +70,9 @@ def refusal(refused: Refused, *, headers: Mapping[str, str] | None = None) -> we
     body: dict[str, object] = {"message": refused.message}
     if refused.code is not None:
         body = {"code": refused.code, **body}
-    if refused.code == 300:
-        body["errors"] = [{"field": "action", "message": "Invalid field."}]
+    if refused.wrong is not None:
+        field, why = refused.wrong
+        body["errors"] = [{"field": field, "message": why}]
     return web.Response(
         body=orjson.dumps(body), status=refused.status, content_type="application/json", headers=headers
     )

@@ -41,7 +41,6 @@ class Gathering(HasStreams):
         self.meeting = meeting
         self.plan = plan
         super().__init__(backstage)
-        self._clock = backstage.clock
         self._about = Occurrence(
             account_id=plan.account_id,
             number=plan.number,
@@ -51,7 +50,6 @@ class Gathering(HasStreams):
         )
         self._attendance = Attendance(meeting.people, plan)
         self._waits_for_host: set[int] = set()
-        self._began: float | None = None
         self._over = False
         self._host_came = False
 
@@ -142,7 +140,7 @@ class Gathering(HasStreams):
         self._post(lifecycle.waiting_room(self._about, "put_in_waiting_room", who, self._now_ms()))
         self._streams.do(Leaves(0, user_id))
 
-    def leave(self, user_id: int, *, reason: str = "left the meeting") -> None:
+    def leave(self, user_id: int) -> None:
         """Let somebody go; the last one ends the meeting. Raises SimulatorError when they are not there.
 
         When a host leaves, an alternative host or a cohost takes over. Until October 2026 a stream stops with its
@@ -152,7 +150,7 @@ class Gathering(HasStreams):
         if who.waits:
             self._leave_door(who)
             return
-        self._post(lifecycle.left(self._about, who, self._now_ms(), reason=reason))
+        self._post(lifecycle.left(self._about, who, self._now_ms(), reason="left the meeting"))
         self._streams.do(Leaves(0, user_id))
         if who.zoom_user_id and self._backstage.world.era < "2026-10":
             self._streams.stop(StopReason.USER_LEFT, operator_id=who.zoom_user_id)
@@ -293,10 +291,6 @@ class Gathering(HasStreams):
 
     def _now_ms(self) -> int:
         return self._clock.wall_ms()
-
-    def _elapsed_ms(self) -> int:
-        """Say how long ago the first one came."""
-        return int((self._clock.monotonic() - self._began) * 1000) if self._began is not None else 0
 
     async def _until(self, at_ms: int) -> None:
         while self._elapsed_ms() < at_ms:  # noqa: ASYNC110  # the clock may be faster than the loop's

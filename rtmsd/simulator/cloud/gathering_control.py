@@ -6,26 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtmsd.errors import SimulatorError
-from rtmsd.simulator.cast import Cast
 from rtmsd.simulator.cloud.gathering import Gathering
 from rtmsd.simulator.reading import Fields
-from rtmsd.simulator.vocabulary import read_action
 
 GATHERING_WORDS = ("join", "leave", "admit", "make_host", "end")
 
 
-def act_in_gathering(fields: Fields, gatherings: Sequence[Gathering]) -> None:
-    """Do what is asked, in the meeting whose number is `meeting`; without it in the only one there is.
-
-    Raises SimulatorError when it cannot be done now.
-    """
+def find_gathering(fields: Fields, gatherings: Sequence[Gathering]) -> Gathering:
+    """Give the meeting whose number is `meeting`; without it the only one there is. Raises SimulatorError for none."""
     number = fields.whole("meeting") if fields.has("meeting") else None
-    gathering = _find(gatherings, number)
-    people = {person.name: person.user_id for person in gathering.meeting.people}
-    action = read_action(fields, Cast(people, {}, gathering.meeting.media), 0)
-    if not fields.problems:
-        assert action is not None
-        gathering.do(action)
+    known = [one for one in gatherings if number in (None, one.number)]
+    if not known:
+        raise SimulatorError(f"there is no meeting {number}")
+    if len(known) > 1:
+        raise SimulatorError(f'{len(known)} meetings are held; say which one by its number, "meeting"')
+    return known[0]
 
 
 def shown(gathering: Gathering) -> dict[str, Any]:
@@ -40,12 +35,3 @@ def shown(gathering: Gathering) -> dict[str, Any]:
             for who in gathering.attendees
         ],
     }
-
-
-def _find(gatherings: Sequence[Gathering], number: int | None) -> Gathering:
-    known = [one for one in gatherings if number in (None, one.number)]
-    if not known:
-        raise SimulatorError(f"there is no meeting {number}")
-    if len(known) > 1:
-        raise SimulatorError(f'{len(known)} meetings are held; say which one by its number, "meeting"')
-    return known[0]

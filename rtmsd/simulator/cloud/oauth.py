@@ -63,8 +63,7 @@ class TokenDesk:
         self._clock = clock
         self._tell = tell
         self._holders: dict[str, Holder] = {}
-        self._refresh: dict[str, HostGrant] = {}
-        self._spent: set[str] = set()
+        self._refresh: dict[str, HostGrant] = {one.refresh_token: one for one in world.grants}
         self._bad: tuple[BadToken, int] | None = None
 
     def holder(self, token: str) -> Holder | None:
@@ -76,7 +75,6 @@ class TokenDesk:
         """End every access token at once; with `refresh_tokens` every user has to authorise the app again."""
         self._holders.clear()
         if refresh_tokens:
-            self._spent.update(grant.refresh_token for grant in self._world.grants)
             self._refresh.clear()
 
     def break_tokens(self, kind: BadToken, times: int = 1) -> None:
@@ -132,12 +130,10 @@ class TokenDesk:
         if app is None:
             raise _Wrong(401, "invalid_client", "Invalid client_id or client_secret")
         token = form.get("refresh_token", "")
-        known = {one.refresh_token: one for one in self._world.grants} | self._refresh
-        grant = known.get(token)
-        if grant is None or token in self._spent or grant.client_id != client_id:
+        grant = self._refresh.get(token)
+        if grant is None or grant.client_id != client_id:
             raise _Wrong(400, "invalid_grant", "Invalid Token!")  # a guess: §3.1 has no error for this
-        if self._refresh.pop(token, None) is None:
-            self._spent.add(token)
+        del self._refresh[token]
         rotated = secrets.token_urlsafe(24)
         self._refresh[rotated] = grant
         return _Grant(

@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import orjson
-
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator.actions import PostsWebhooks
 from rtmsd.simulator.cloud.world import CloudApp
 from rtmsd.simulator.event_socket import EventSockets
-from rtmsd.simulator.webhooks import WEBHOOK_PACE, OnWebhook, Webhooks
+from rtmsd.simulator.webhooks import WEBHOOK_PACE, OnWebhook, Webhooks, event_body
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Outlet:
         for _ in range(fault.copies):
             self._sent(Sent(self._app.name, event, event_ms, payload))
             if self._app.subscription_id:
-                body = orjson.dumps({"event": event, "event_ts": event_ms, "payload": payload})
+                body = event_body(event, event_ms, payload)
                 taken = await self._sockets.send(self._app.subscription_id, body)
                 if not taken and not self.webhooks.reach_somebody:
                     self._tell(f"event {event}: nobody listens on the event WebSocket of {self._app.name}")

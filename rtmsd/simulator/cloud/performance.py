@@ -9,10 +9,8 @@ from rtmsd.errors import SimulatorError
 from rtmsd.simulator.cloud.running import API_STOPPED, Backstage, HasStreams
 from rtmsd.simulator.cloud.world import Attendee, CloudApp
 from rtmsd.simulator.meeting import Meeting
+from rtmsd.simulator.products import ACCOUNT_ID, OPERATOR_ID
 from rtmsd.simulator.speech import STEP_MS
-
-ACCOUNT_ID, OPERATOR_ID = "SimulatedAccount", "SimulatedOperatorId00"
-"""What `rtms_started` says of a meeting that nobody planned."""
 
 
 class Performance(HasStreams):
@@ -24,40 +22,18 @@ class Performance(HasStreams):
     def __init__(self, meeting: Meeting, *, number: int, app: CloudApp, backstage: Backstage) -> None:
         super().__init__(backstage)
         self.meeting = meeting
-        self._number = number
-        self._uuid = meeting.product.new_id()
+        self.number = number
+        self.uuid = meeting.product.new_id()
+        self.account_id = ACCOUNT_ID
+        self.host_id = OPERATOR_ID
+        self.topic = "A simulated meeting"
+        self.alternative_hosts: Collection[str] = ()
         self._app = app
-        self._clock = backstage.clock
-        self._began: float | None = None
         self._over = False
-
-    @property
-    def number(self) -> int:
-        return self._number
-
-    @property
-    def uuid(self) -> str:
-        return self._uuid
-
-    @property
-    def account_id(self) -> str:
-        return ACCOUNT_ID
-
-    @property
-    def host_id(self) -> str:
-        return OPERATOR_ID
-
-    @property
-    def topic(self) -> str:
-        return "A simulated meeting"
 
     @property
     def in_progress(self) -> bool:
         return self._began is not None and not self._over
-
-    @property
-    def alternative_hosts(self) -> Collection[str]:
-        return ()
 
     @property
     def attendees(self) -> Sequence[Attendee]:
@@ -93,7 +69,3 @@ class Performance(HasStreams):
             await asyncio.sleep(STEP_MS / 1000)
             await self.settled()
         self._over = True
-
-    def _elapsed_ms(self) -> int:
-        assert self._began is not None, "it has begun"
-        return int((self._clock.monotonic() - self._began) * 1000)

@@ -42,9 +42,7 @@ def auto_started(world: World, plan: Plan, operators: Collection[str]) -> Iterat
     "*" in `installed_by` enables the host's app alone, so that a meeting of one account has one stream.
     """
     for app in world.apps:
-        credits_after = app.entitled_after_secs
-        entitled = credits_after is not None and world.age_secs >= credits_after
-        if not (app.auto_start and app.allow_listed and entitled):
+        if not (app.auto_start and app.allow_listed and app.has_credits(world.age_secs)):
             continue
         everybody = "*" in app.installed_by and app.account_id == plan.account_id
         for operator_id in sorted(operators):

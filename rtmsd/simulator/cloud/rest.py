@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from rtmsd.simulator.cloud import rules
-from rtmsd.simulator.cloud.forcing import Call, Forced, Forcing, lacks_scope, refusal
+from rtmsd.simulator.cloud.forcing import Call, Forcing, lacks_scope, refusal
 from rtmsd.simulator.cloud.limits import Label, Limits
 from rtmsd.simulator.cloud.oauth import Holder, TokenDesk
 from rtmsd.simulator.cloud.rules import Caller, Refused, Silent
@@ -20,23 +20,27 @@ MEETING_SCOPES = ("meeting:read:meeting", "meeting:read")
 LIST_SCOPES = ("meeting:read:list_meetings", "meeting:read")
 """The granular scope and the classic one; each may have `:admin` behind it (§1.2)."""
 
+SETTINGS = ("client_id", "participant_user_id")
 _ACTIONS = ("start", "stop", "pause", "resume")
-_TOKEN_ENDED = Refused(401, 124, "Invalid access token.")
 
 
 class Rest:
     """Answers the calls that a start coordinator makes, as the rules say or as it was told to."""
 
-    def __init__(self, *, world: World, desk: TokenDesk, limits: Limits, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        world: World,
+        desk: TokenDesk,
+        limits: Limits,
+        forcing: Forcing,
+        tell: Callable[[str], None],
+    ) -> None:
         self._world = world
         self._desk = desk
         self._limits = limits
+        self._forcing = forcing
         self._tell = tell
-        self._forcing = Forcing()
-
-    def force(self, what: Forced, times: int = 1, *, call: Call = "control") -> None:
-        """Answer the next calls so, by default those that start and stop. Raises SimulatorError for an unknown answer."""
-        self._forcing.force(what, times, call=call)
 
     async def control(self, request: web.Request) -> web.StreamResponse:
         """PATCH /v2/live_meetings/{number}/rtms_app/status: start, stop, pause or resume an app."""
@@ -44,11 +48,11 @@ class Rest:
         if not isinstance(gate, Holder):
             return gate
         body = _read_control(await request.read())
-        if isinstance(body, web.Response):
-            return body
+        if isinstance(body, Refused):
+            return refusal(body)
         number = request.match_info["number"]
         if not (number.isascii() and number.isdigit()):
-            return _invalid("meetingId", "Invalid field.")
+            return refusal(rules.invalid("meetingId"))
         action, settings = body
         return self._perform(self._world.meeting(number), action, settings, gate.caller)
 
@@ -69,10 +73,10 @@ class Rest:
         if not isinstance(gate, Holder):
             return gate
         if request.query.get("type") != "live":
-            return _invalid("type", "Only type=live is played here.")
+            return refusal(rules.invalid("type", "Only type=live is played here."))
         user_id = gate.caller.user_id if request.match_info["user"] == "me" else request.match_info["user"]
         if not user_id:  # "`me` is not usable with" the token of an account (§3.1)
-            return _invalid("userId", "Invalid field.")
+            return refusal(rules.invalid("userId"))
         live = [
             _described(one)
             for one in self._world.meetings_of(user_id)
@@ -88,7 +92,7 @@ class Rest:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         holder = self._desk.holder(token) if kind.lower() == "bearer" else None
         if holder is None:
-            return refusal(_TOKEN_ENDED)
+            return refusal(rules.TOKEN_ENDED)
         needed = scopes[0] if holder.caller.user_id else scopes[0] + ":admin"
         forced = self._forcing.answer(call, request, scope=needed)
         if forced is not None:
@@ -129,24 +133,24 @@ class Rest:
         return web.Response(status=204)
 
 
-def _read_control(raw: bytes) -> tuple[str, dict[str, str]] | web.Response:
+def _read_control(raw: bytes) -> tuple[str, dict[str, str]] | Refused:
     """Read action and settings, or say what is wrong with them (§4.1)."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):
-        return _invalid("body", "Request body should be a valid JSON object.")
+        return rules.invalid("body", "Request body should be a valid JSON object.")
     action, settings = body.get("action"), body.get("settings", {})
     if not isinstance(action, str) or action not in _ACTIONS:
-        return _invalid("action", "Invalid field.")
+        return rules.invalid("action")
     if not isinstance(settings, dict):
-        return _invalid("settings", "Invalid field.")
-    for name in ("client_id", "participant_user_id"):
+        return rules.invalid("settings")
+    for name in SETTINGS:
         if not isinstance(settings.get(name, ""), str):
-            return _invalid(f"settings.{name}", "Invalid field.")
+            return rules.invalid(f"settings.{name}")
     if not settings.get("client_id"):
-        return _invalid("settings.client_id", "Invalid field.")
+        return rules.invalid("settings.client_id")
     return action, settings
 
 
@@ -165,10 +169,5 @@ def _described(meeting: LiveMeeting) -> dict[str, object]:
     }
 
 
-def _invalid(field: str, message: str) -> web.Response:
-    errors = [{"field": field, "message": message}]
-    return _json({"code": 300, "message": "Validation Failed.", "errors": errors}, status=400)
-
-
-def _json(document: Mapping[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+def _json(document: Mapping[str, object]) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json")

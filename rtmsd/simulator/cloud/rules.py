@@ -47,13 +47,20 @@ class Silent:
 
 @dataclass(frozen=True)
 class Refused:
-    """Zoom answers with an error. `code` is None where none is known."""
+    """Zoom answers with an error. `code` is None where none is known; `wrong` is the field of the request, and why."""
 
     status: int
     code: int | None
     message: str
+    wrong: tuple[str, str] | None = None
 
 
+def invalid(field: str, why: str = "Invalid field.") -> Refused:
+    """Refuse a request for what is in one of its fields."""
+    return Refused(400, 300, "Validation Failed.", (field, why))
+
+
+TOKEN_ENDED = Refused(401, 124, "Invalid access token.")
 NO_MEETING = Refused(404, 3001, "Meeting does not exist.")
 NOT_STARTED = Refused(400, 3000, "The meeting has not started.")
 NOT_ALLOWED = Refused(400, 2308, "Not allowed to start RTMS app.")
@@ -77,7 +84,7 @@ def judge_start(
         return NO_CONTENT
     if not meeting.in_progress:
         return NOT_STARTED
-    if app.entitled_after_secs is None or world.age_secs < app.entitled_after_secs:
+    if not app.has_credits(world.age_secs):
         return FAILED
     if not app.allow_listed:
         return NO_CONTENT
@@ -131,10 +138,8 @@ def _operator(
         return participant if _is_hosts(meeting, app, caller) else NOT_ALLOWED
     if caller.user_id:
         return caller.user_id
-    # "Also allows account-level REST control over internal applications" (18 January 2026): that it is the host's app
-    # that starts then is a guess. Before, the account is nobody in the meeting.
-    internal = app.account_id == meeting.account_id == caller.account_id
-    return meeting.host_id if internal and era >= "2026-01" else NOT_ALLOWED
+    # That it is the host's app that starts then is a guess. Otherwise the account is nobody in the meeting.
+    return meeting.host_id if _account_controls(era, meeting, app, caller) else NOT_ALLOWED
 
 
 def _judge_presence(
@@ -162,14 +167,18 @@ def _not_heeded(
 ) -> str:
     """Say why a stop, pause or resume does nothing; empty when it is heeded."""
     if not caller.user_id:
-        internal = app.account_id == meeting.account_id == caller.account_id
-        free = internal and era >= "2026-01"
+        free = _account_controls(era, meeting, app, caller)
         return "" if free or _is_there(meeting, meeting.host_id) else "the host is not in the meeting"
     is_host = caller.user_id == meeting.host_id
     owns = all(one.operator_id == caller.user_id for one in streams)
     if (is_host and era >= "2026-01") or (owns and era >= "2026-10"):
         return ""
     return "" if _is_there(meeting, caller.user_id) else "whoever's token it is has not joined"
+
+
+def _account_controls(era: Era, meeting: LiveMeeting, app: CloudApp, caller: Caller) -> bool:
+    """Zoom: "Also allows account-level REST control over internal applications" (18 January 2026)."""
+    return era >= "2026-01" and app.account_id == meeting.account_id == caller.account_id
 
 
 def _is_hosts(meeting: LiveMeeting, app: CloudApp, caller: Caller) -> bool:

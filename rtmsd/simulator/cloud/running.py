@@ -63,9 +63,12 @@ class MeetingStreams:
     """The streams of a meeting. `truths` are those of all that there were, by the stream ids that they began with."""
 
     def __init__(self, backstage: Backstage) -> None:
-        self.truths: dict[str, Truth] = {}
         self._backstage = backstage
         self._all: list[Running] = []
+
+    @property
+    def truths(self) -> dict[str, Truth]:
+        return {one.play.truth.stream_id: one.play.truth for one in self._all}
 
     @property
     def alive(self) -> list[Running]:
@@ -102,7 +105,6 @@ class MeetingStreams:
         for action in present:  # now, for they may leave before the first step
             play.do(action)
         self._all.append(Running(app, operator_id, play))
-        self.truths[play.truth.stream_id] = play.truth
         return backstage.spawn(backstage.server.run(play))
 
     def find(self, stream: RunningStream) -> Play | None:
@@ -157,6 +159,8 @@ class HasStreams:
     def __init__(self, backstage: Backstage) -> None:
         self._backstage = backstage
         self._streams = MeetingStreams(backstage)
+        self._clock = backstage.clock
+        self._began: float | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
     @property
@@ -187,6 +191,10 @@ class HasStreams:
         """Wait until every stream is over and every webhook was sent, for the last time if need be."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _elapsed_ms(self) -> int:
+        """Say how long ago its script began."""
+        return int((self._clock.monotonic() - self._began) * 1000) if self._began is not None else 0
 
     def _keep(self, task: asyncio.Task[object]) -> None:
         self._tasks.add(task)

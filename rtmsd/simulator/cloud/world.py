@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from rtmsd.simulator.products import ACCOUNT_ID
+
 Era = Literal["2025", "2026-01", "2026-07", "2026-10"]
 """The rules of §4.3 that are in force since then."""
 
@@ -30,7 +32,7 @@ class CloudApp:
     client_id: str
     client_secret: str
     webhook_secret: str
-    account_id: str = "SimulatedAccount"
+    account_id: str = ACCOUNT_ID
     environment: Literal["development", "production"] = "production"
     webhook: str | None = None
     subscription_id: str = ""
@@ -40,6 +42,10 @@ class CloudApp:
     allow_listed: bool = True
     installed_by: frozenset[str] = frozenset({"*"})
     concurrency_limit: int = 2000
+
+    def has_credits(self, age_secs: float) -> bool:
+        """Say whether its account has credits when the simulator is so old."""
+        return self.entitled_after_secs is not None and age_secs >= self.entitled_after_secs
 
 
 @dataclass(frozen=True, kw_only=True)
