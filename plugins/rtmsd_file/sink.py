@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -18,12 +17,11 @@ from rtmsd.api.recording import (
     purge,
 )
 from rtmsd_file.caretaker import Caretaker
+from rtmsd_file.outage import CAUSE as DISK_FULL
 from rtmsd_file.writer import Segment
 
 _LEFT_SECS = 300.0
 """A writer that failed is followed by the next one long before."""
-
-_WHOLE = FilePlan()
 
 
 class FileSink:
@@ -39,10 +37,10 @@ class FileSink:
         directory: Path,
         layout: Layout,
         flush_secs: float,
-        retention_days: float = 0,
-        durable: bool = False,
-        plan: FilePlan = _WHOLE,
-        signer: Signer | None = None,
+        retention_days: float,
+        durable: bool,
+        plan: FilePlan,
+        signer: Signer | None,
     ) -> None:
         self._context = context
         self._directory = directory
@@ -55,7 +53,7 @@ class FileSink:
         self._caretaker = Caretaker(
             directory=directory,
             context=context,
-            in_use=lambda place: any(self._using(place)),
+            in_use=self._in_use,
             cause_of=self._cause_of,
             retention_days=retention_days,
             signer=signer,
@@ -105,16 +103,18 @@ class FileSink:
         self._segments[stream.stream_id] = opened
         return opened
 
-    def _using(self, directory: Path) -> Iterator[bool]:
-        """Say of each writer in that directory whether it is, or was lately. Called in another thread."""
-        for segment in list(self._segments.values()):
-            if segment.directory == directory:
-                yield segment.left_secs < _LEFT_SECS
+    def _in_use(self, directory: Path) -> bool:
+        """Say whether a writer is in that directory, or was lately."""
+        return any(segment.left_secs < _LEFT_SECS for segment in self._segments_of(directory))
 
     def _cause_of(self, directory: Path) -> str:
         """Say why what was recorded there had been left: this daemon did, or an earlier one."""
-        segments = [one for one in list(self._segments.values()) if one.directory == directory]
-        return "disk_full" if any(one.outage.lasting for one in segments) else "daemon_restart"
+        lasting = any(segment.outage.lasting for segment in self._segments_of(directory))
+        return DISK_FULL if lasting else "daemon_restart"
+
+    def _segments_of(self, directory: Path) -> list[Segment]:
+        """Return the writers in a directory. Called in another thread, so it looks at a copy."""
+        return [segment for segment in list(self._segments.values()) if segment.directory == directory]
 
     async def purge(self, stream: StreamInfo) -> None:
         """Delete a stream's recording, also while it is written, and leave a tombstone.

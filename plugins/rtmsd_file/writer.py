@@ -228,7 +228,7 @@ class Segment:
         log = self._context.log.bind(stream_id=self._stream.stream_id)
         log.info(
             "recording complete",
-            directory=str(recording_directory(self._root, self._stream, self._layout)),
+            directory=str(self.directory),
             duration_secs=manifest.duration_ms / 1000,
             completeness=manifest.completeness,
             gaps=len(manifest.gaps),

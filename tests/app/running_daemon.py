@@ -15,37 +15,65 @@ import numpy as np
 import numpy.typing as npt
 
 from rtmsd.app import Daemon, Ready
-from rtmsd.config import find_plugin_dir, load_config
+from rtmsd.config import Config, find_plugin_dir, load_config
 from rtmsd.plugins import Plugins, load_plugins
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import Simulator, Truth
 
 Samples = npt.NDArray[np.int16]
 
-CONFIG = """
+_CONFIG = """
 state_dir = "{tmp}/state"
 [webhook]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{port}"
 [admin]
 listen = "127.0.0.1:0"
 [zoom]
 allowed_hosts = ["127.0.0.1"]
 ca_file = "{ca_file}"
+{zoom}
 [[apps]]
 name = "notes"
 client_id = "{client_id}"
 client_secret = {{ env = "CLIENT_SECRET" }}
 webhook_secrets = [{{ env = "WEBHOOK_SECRET" }}]
-[apps.media]
-send_rate_ms = {send_rate_ms}
-audio = "{audio}"
-{media}
+{app}
 [[sinks]]
 name = "disk"
 type = "file"
 directory = "{tmp}/recordings"
-batch_ms = 50
+{sink}
 """
+
+
+def configuration(
+    tmp: Path,
+    *,
+    ca_file: Path | str,
+    client_id: str,
+    port: int = 0,
+    zoom: str = "",
+    app: str = "",
+    sink: str = "",
+) -> str:
+    """Write the configuration of a daemon with one app and one sink, which comes last; `zoom`, `app` and `sink` go into these."""
+    return _CONFIG.format(
+        tmp=tmp, ca_file=ca_file, client_id=client_id, port=port, zoom=zoom, app=app, sink=sink
+    )
+
+
+@asynccontextmanager
+async def daemon_of(config: Config, plugins: Plugins, *, clock: Clock) -> AsyncIterator[Ready]:
+    """Run a daemon for as long as the context lasts; leaving it is SIGTERM's way."""
+    stop = asyncio.Event()
+    ready: asyncio.Queue[Ready] = asyncio.Queue()
+    daemon = Daemon(config, plugins, clock=clock, chance=random.Random(7))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(daemon.run(stop=stop, ready=ready.put_nowait))
+        try:
+            yield await ready.get()
+        finally:
+            stop.set()
 
 
 @asynccontextmanager
@@ -62,18 +90,17 @@ async def running(
     plugins: Plugins | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Ready]:
-    """Run a daemon for as long as the context lasts; leaving it is SIGTERM's way.
+    """Run a daemon for the app of a simulated Zoom, as `daemon_of` does.
 
     `media` is added to `[apps.media]`, `before` and `after` to the configuration at its ends; `clock` is another than the real one.
     """
     path = tmp / "rtmsd.toml"
-    config_text = CONFIG.format(
-        tmp=tmp,
+    config_text = configuration(
+        tmp,
         ca_file=zoom.ca_file,
         client_id=zoom.client_id,
-        send_rate_ms=send_rate_ms,
-        audio=audio,
-        media=media,
+        app=f'[apps.media]\nsend_rate_ms = {send_rate_ms}\naudio = "{audio}"\n{media}',
+        sink="batch_ms = 50",
     )
     path.write_text(before + config_text + after)
     plugins = plugins or load_plugins(directory=find_plugin_dir(path))
@@ -82,15 +109,8 @@ async def running(
         "WEBHOOK_SECRET": zoom.webhook_secret,
     }
     config = load_config(path, sink_types=plugins.sink_types, environ=environ)
-    stop = asyncio.Event()
-    ready: asyncio.Queue[Ready] = asyncio.Queue()
-    daemon = Daemon(config, plugins, clock=clock or Clock(), chance=random.Random(7))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(daemon.run(stop=stop, ready=ready.put_nowait))
-        try:
-            yield await ready.get()
-        finally:
-            stop.set()
+    async with daemon_of(config, plugins, clock=clock or Clock()) as ready:
+        yield ready
 
 
 def webhook_url(ready: Ready) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fast_time import FastClock, run_fast
+from running_daemon import configuration, daemon_of
 
-from rtmsd.app import Daemon, Ready
+from rtmsd.app import Ready
 from rtmsd.config import load_config
 from rtmsd.diagnosis.why import why
 from rtmsd.plugins import load_plugins
@@ -43,29 +42,6 @@ start = "manual"
 account_id = "SimulatedAccount"
 client_id = "controller"
 client_secret = { env = "CONTROLLER_SECRET" }
-"""
-
-_CONFIG = """
-state_dir = "{tmp}/state"
-[webhook]
-listen = "127.0.0.1:0"
-[admin]
-listen = "127.0.0.1:0"
-[zoom]
-allowed_hosts = ["127.0.0.1"]
-oauth_url = "{oauth_url}"
-api_url = "{api_url}"
-events_url = "{events_url}"
-ca_file = "{ca_file}"
-[[sinks]]
-name = "disk"
-type = "file"
-directory = "{tmp}/recordings"
-[[apps]]
-name = "notes"
-client_id = "{client_id}"
-client_secret = {{ env = "CLIENT_SECRET" }}
-webhook_secrets = [{{ env = "WEBHOOK_SECRET" }}]
 """
 
 
@@ -207,15 +183,12 @@ async def daemon(
     cloud: Cloud, tmp: Path, clock: FastClock, *, config: str, app: CloudApp
 ) -> AsyncIterator[Ready]:
     path = tmp / "rtmsd.toml"
-    text = _CONFIG.format(
-        tmp=tmp,
-        oauth_url=cloud.oauth_url,
-        api_url=cloud.api_url,
-        events_url=cloud.events_url,
-        ca_file=cloud.ca_file,
-        client_id=app.client_id,
-    )
-    path.write_text(text + config)
+    urls = f"""
+oauth_url = "{cloud.oauth_url}"
+api_url = "{cloud.api_url}"
+events_url = "{cloud.events_url}"
+"""
+    path.write_text(configuration(tmp, ca_file=cloud.ca_file, client_id=app.client_id, zoom=urls, app=config))
     environ = {
         "CLIENT_SECRET": app.client_secret,
         "WEBHOOK_SECRET": app.webhook_secret,
@@ -224,17 +197,5 @@ async def daemon(
     }
     plugins = load_plugins()
     loaded = load_config(path, sink_types=plugins.sink_types, environ=environ)
-    stop = asyncio.Event()
-    ready: asyncio.Queue[Ready] = asyncio.Queue()
-    async with asyncio.TaskGroup() as tasks:
-        one = Daemon(loaded, plugins, clock=clock, chance=random.Random(7))
-        tasks.create_task(one.run(stop=stop, ready=ready.put_nowait))
-        try:
-            yield await ready.get()
-        finally:
-            stop.set()
-
-
-def manifest(recording: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((recording / "manifest.json").read_text())
-    return document
+    async with daemon_of(loaded, plugins, clock=clock) as ready:
+        yield ready

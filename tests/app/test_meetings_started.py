@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 from fast_time import FastClock, run_fast
+from running_daemon import manifest
 from started_meetings import (
     ANN,
     BO,
@@ -23,7 +26,6 @@ from started_meetings import (
     SPEED,
     Scene,
     daemon,
-    manifest,
     meeting,
     play,
 )
@@ -32,6 +34,8 @@ from rtmsd.simulator import Drops, Ends
 from rtmsd.simulator.cloud import Cloud, CloudApp, HostGrant
 from rtmsd.simulator.cloud.world import START_SCOPE
 from rtmsd.web.problems import problems
+
+AUTO = MANUAL.replace('"manual"', '"auto"', 1)
 
 PARTS_OF_THE_STORY = (
     "The meeting has started",
@@ -151,10 +155,10 @@ def test_late_invitee(tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         held = scene.plan(zoom_users={ANN: HOST, CY: INVITEE}, invitees=[INVITEE])
         held.join(BO)
-        await scene.wait(20)
-        held.join(CY)
+        await scene.until(lambda: len(scene.starts()) == 2, 40)
+        held.join(CY)  # while an answer to the second request may still come
         await scene.until(
-            lambda: any(one.get("participant_user_id") == INVITEE for one in scene.starts()), 30
+            lambda: any(one.get("participant_user_id") == INVITEE for one in scene.starts()), 60
         )
         await scene.wait(20)  # when no request is under way
         held.join(ANN)
@@ -366,7 +370,7 @@ def test_two_apps_of_one_account(tmp_path: Path, right: bool) -> None:
         story,
         tmp_path,
         apps=[PRODUCTION, DEVELOPMENT],
-        config=MANUAL.replace('"manual"', '"auto"', 1),
+        config=AUTO,
         client=PRODUCTION if right else wrong,
     )
     assert [manifest(one)["stop"]["reason"] for one in recordings] == ([6] if right else [18])
@@ -481,10 +485,7 @@ OF_THE_DEPUTY = replace(NOTES, auto_start=True, installed_by=frozenset({DEPUTY})
 )
 def test_two_users_have_the_app(tmp_path: Path, second_stream: str, recorded: set[str]) -> None:
     """Both streams, the first, or the host's instead of the first: as configured, and the rule is named."""
-    config = (
-        MANUAL.replace('"manual"', '"auto"', 1)
-        + f'[apps.only]\nsecond_stream = "{second_stream}"\nrefused = "stop"\n'
-    )
+    config = AUTO + f'[apps.only]\nsecond_stream = "{second_stream}"\nrefused = "stop"\n'
 
     async def story(scene: Scene) -> None:
         held = scene.plan(zoom_users={ANN: HOST, BO: DEPUTY}, alternative_hosts=[DEPUTY])
@@ -538,7 +539,7 @@ def test_which_meetings_are_taken(tmp_path: Path, rule: str, taken: bool) -> Non
         held.end()
         await held.settled()
 
-    config = MANUAL.replace('"manual"', '"auto"', 1) + f"[apps.only]\n{rule}\n"
+    config = AUTO + f"[apps.only]\n{rule}\n"
     app = replace(NOTES, auto_start=True)
     assert len(play(story, tmp_path, config=config, apps=[app])) == int(taken)
 
@@ -580,7 +581,7 @@ def test_a_clock_that_is_ten_minutes_off(tmp_path: Path) -> None:
 
 def test_a_refused_stream_is_not_called_missing(tmp_path: Path) -> None:
     """The deputy's stream is left alone by a rule; the meeting is not told as never started beside it."""
-    config = MANUAL.replace('"manual"', '"auto"', 1) + "[apps.only]\noriginal_host = true\n"
+    config = AUTO + "[apps.only]\noriginal_host = true\n"
 
     async def story(scene: Scene) -> None:
         held = scene.plan(zoom_users={ANN: HOST, BO: DEPUTY}, alternative_hosts=[DEPUTY])
@@ -591,6 +592,14 @@ def test_a_refused_stream_is_not_called_missing(tmp_path: Path) -> None:
         await held.settled()
 
     assert play(story, tmp_path, config=config, apps=[OF_THE_DEPUTY]) == []
+
+
+@asynccontextmanager
+async def one_daemon(cloud: Cloud, tmp: Path, clock: FastClock) -> AsyncIterator[Scene]:
+    """A daemon after which another may come, with the same state."""
+    async with daemon(cloud, tmp, clock, config=MANUAL, app=NOTES) as ready:
+        cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
+        yield Scene(cloud, ready, tmp, clock)
 
 
 @pytest.mark.parametrize("scopes", ["all", "start only"])
@@ -604,16 +613,12 @@ def test_a_restart_of_the_daemon_in_the_middle(tmp_path: Path, scopes: str) -> N
             apps=[NOTES], controllers=[controller], clock=clock, directory=tmp_path / "zoom"
         ) as cloud:
             held = cloud.plan(meeting=meeting(), host_id=HOST, zoom_users={ANN: HOST})
-            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
-                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
-                scene = Scene(cloud, ready, tmp_path, clock)
+            async with one_daemon(cloud, tmp_path, clock) as scene:
                 held.join(BO)
                 await scene.until(scene.starts)
             held.join(ANN)
             await asyncio.sleep(20)
-            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
-                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
-                scene = Scene(cloud, ready, tmp_path, clock)
+            async with one_daemon(cloud, tmp_path, clock) as scene:
                 await scene.streaming(held, 60)
                 held.end()
                 await held.settled()
@@ -630,18 +635,14 @@ def test_what_was_stopped_is_not_started_by_the_next_daemon(tmp_path: Path) -> N
             apps=[NOTES], controllers=[CONTROLLER], clock=clock, directory=tmp_path / "zoom"
         ) as cloud:
             held = cloud.plan(meeting=meeting(), host_id=HOST, zoom_users={ANN: HOST})
-            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
-                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
-                scene = Scene(cloud, ready, tmp_path, clock)
+            async with one_daemon(cloud, tmp_path, clock) as scene:
                 held.join(ANN)
                 await scene.streaming(held)
                 await asyncio.sleep(5)
                 [stream_id] = scene.live(held)
                 cloud.find_play(stream_id).do(Ends(0, 1))
                 await scene.until(lambda: scene.sentences(held, "given_up"))
-            async with daemon(cloud, tmp_path, clock, config=MANUAL, app=NOTES) as ready:
-                cloud.set_webhook("notes", f"http://{ready.webhook}/webhook")
-                scene = Scene(cloud, ready, tmp_path, clock)
+            async with one_daemon(cloud, tmp_path, clock) as scene:
                 asked = len(scene.starts())
                 held.join(BO)
                 await asyncio.sleep(60)

@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from running_daemon import CONFIG
+from running_daemon import configuration
 
 from rtmsd.simulator import Simulator, default_meeting
 
@@ -97,16 +97,16 @@ async def test_a_third_party_wheel_is_found_and_used(tmp_path: Path, other_pytho
     broken.chmod(0o644)
     async with Simulator(meeting=default_meeting(7.0), directory=tmp_path / "zoom") as zoom:
         config = tmp_path / "rtmsd.toml"
-        about = {
-            "ca_file": zoom.ca_file,
-            "client_id": zoom.client_id,
-            "send_rate_ms": 100,
-            "audio": "mixed",
-            "media": "",
-        }
+        common = configuration(
+            tmp_path,
+            ca_file=zoom.ca_file,
+            client_id=zoom.client_id,
+            app='[apps.media]\nsend_rate_ms = 100\naudio = "mixed"',
+            sink="batch_ms = 50",
+        )
         sink = f'[[sinks]]\nname = "words"\ntype = "phrases"\ndirectory = "{words}"\n'
         before = f'plugin_dir = "{broken.parent}"\n'
-        config.write_text(before + CONFIG.format(tmp=tmp_path, **about) + sink)
+        config.write_text(before + common + sink)
         secrets = {"CLIENT_SECRET": zoom.client_secret, "WEBHOOK_SECRET": zoom.webhook_secret}
         daemon = await asyncio.create_subprocess_exec(
             *(other_python, "-m", "rtmsd", "run", "-c", config, "--log-json"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from running_daemon import assert_equals_truth, json_lines, manifest
+from running_daemon import assert_equals_truth, configuration, json_lines, manifest
 
 from rtmsd.recording import verify
 from rtmsd.simulator import read_truth
@@ -30,26 +30,6 @@ WARM_SECONDS = 3
 ALLOWED_GROWTH_KIB = 4 * 1024
 # What is freed goes back to the system at once, so that resident memory is what is held, not what malloc keeps.
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
-
-CONFIG = """
-state_dir = "{tmp}/state"
-[webhook]
-listen = "127.0.0.1:{port}"
-[admin]
-listen = "127.0.0.1:0"
-[zoom]
-allowed_hosts = ["127.0.0.1"]
-ca_file = "{ca_file}"
-[[apps]]
-name = "notes"
-client_id = "{client_id}"
-client_secret = {{ env = "CLIENT_SECRET" }}
-webhook_secrets = [{{ env = "WEBHOOK_SECRET" }}]
-[[sinks]]
-name = "disk"
-type = "file"
-directory = "{tmp}/recordings"
-"""
 
 
 @asynccontextmanager
@@ -122,7 +102,7 @@ async def test_twenty_meetings_at_once_are_recorded_to_the_sample(tmp_path: Path
         zoom = await said(zoom_log, "control_url")
         config = tmp_path / "rtmsd.toml"
         config.write_text(
-            CONFIG.format(tmp=tmp_path, port=port, ca_file=zoom["ca_file"], client_id=zoom["client_id"])
+            configuration(tmp_path, port=port, ca_file=zoom["ca_file"], client_id=zoom["client_id"])
         )
         secrets = {"CLIENT_SECRET": zoom["client_secret"], "WEBHOOK_SECRET": zoom["webhook_secret"]}
         environ = secrets | MALLOC

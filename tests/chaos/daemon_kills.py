@@ -20,39 +20,23 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 
 from kills import Kill, open_everything
+from running_daemon import configuration
 
 from rtmsd.recording import recover, unfinished, verify
 from rtmsd.simulator import read_truth
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 6
-# What the configuration below states: flush_secs, batch_ms, and half a second; and how late a busy machine may be.
-COSTS_MS = 300 + 200 + 500
-SLACK_MS = 500
-
-CONFIG = """
-state_dir = "{tmp}/state"
-[webhook]
-listen = "127.0.0.1:{port}"
-[admin]
-listen = "127.0.0.1:0"
-[zoom]
-allowed_hosts = ["127.0.0.1"]
-ca_file = "{ca_file}"
-[[apps]]
-name = "notes"
-client_id = "{client_id}"
-client_secret = {{ env = "CLIENT_SECRET" }}
-webhook_secrets = [{{ env = "WEBHOOK_SECRET" }}]
-[[sinks]]
-name = "disk"
-type = "file"
-directory = "{tmp}/recordings"
+SINK = """
 flush_secs = 0.3
 batch_ms = 200
 """
+# What this states, flush_secs and batch_ms, and half a second; and how late a busy machine may be.
+COSTS_MS = 300 + 200 + 500
+SLACK_MS = 500
 
 
 def daemon_kills(
@@ -99,7 +83,7 @@ def _play_and_kill(tmp: Path, chance: random.Random, meetings: int) -> float:
     with _process(tmp / "zoom.log", *sim) as zoom:
         facts = _said(tmp / "zoom.log", "control_url")
         (tmp / "rtmsd.toml").write_text(
-            CONFIG.format(tmp=tmp, port=port, ca_file=facts["ca_file"], client_id=facts["client_id"])
+            configuration(tmp, port=port, ca_file=facts["ca_file"], client_id=facts["client_id"], sink=SINK)
         )
         secrets = {"CLIENT_SECRET": facts["client_secret"], "WEBHOOK_SECRET": facts["webhook_secret"]}
         run = ["run", "-c", str(tmp / "rtmsd.toml"), "--log-json"]

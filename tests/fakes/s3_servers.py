@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -72,11 +72,13 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             return
 
 
-def request(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+def request(
+    port: int, method: str, path: str, body: bytes | None = None, *, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     """Ask a server something without signing it, which moto takes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -108,9 +110,5 @@ def _create_container(port: int) -> int:
         "Authorization": f"SharedKey {AZURE_ACCOUNT}:{signature}",
         "Content-Length": "0",
     }
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("PUT", f"/{AZURE_ACCOUNT}/{BUCKET}?restype=container", headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
+    status, _ = request(port, "PUT", f"/{AZURE_ACCOUNT}/{BUCKET}?restype=container", headers=headers)
+    return status

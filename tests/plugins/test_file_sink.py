@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import stat
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from small_disk import largest_file
 
 from rtmsd.api import (
     AudioFormat,
@@ -148,16 +148,12 @@ async def test_open_of_a_complete_recording(tmp_path):
 async def test_a_full_disk_asks_for_the_batch_again(tmp_path):
     """While the disk refuses, a batch is answered with SinkRetry, and taken whole when it comes again."""
     sink = build(tmp_path)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     async with sink.open(STREAM, 0) as writer:
         await writer.write(frames(0, 1000))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
-        try:
+        with largest_file(40_000):
             for _ in range(2):
                 with pytest.raises(SinkRetry):
                     await writer.write(frames(1000, 2000))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         await writer.write(frames(1000, 2000))
         await writer.write([END])
     report = verify(recording_directory(tmp_path, STREAM))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import boto3
 import s3_servers
 
 import rtmsd_file
@@ -44,6 +45,10 @@ def stream(stream_id: str = "st/1+A==", started_ms: int = ZERO) -> StreamInfo:
         meeting_id="9",
         started_ms=started_ms,
     )
+
+
+INFO = stream()
+KEY = f"{PLACE}/stream=st%2F1%2BA%3D%3D"
 
 
 def meeting(*, people: int = 2, secs: int = 2, seed: int = 0) -> list[list[Item]]:
@@ -130,6 +135,17 @@ async def until(done: Callable[[], Any], *, secs: float = 30.0) -> None:
             if answer:
                 return
             await asyncio.sleep(0.02)
+
+
+def amazons_client(port: int) -> Any:  # boto3 makes its methods at run time
+    """Connect Amazon's own client to moto, which takes any credentials."""
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        region_name="us-east-1",
+    )
 
 
 def uploaded(chosen: S3Options) -> bool:

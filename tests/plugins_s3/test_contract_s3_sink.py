@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import resource
-import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bucket_bench import options
+from recorded_frames import count
+from small_disk import largest_file
 
-from rtmsd.api import AudioFrame, Frame, StreamInfo, TranscriptFrame
+from rtmsd.api import Frame, StreamInfo
 from rtmsd.api.recording import recording_directory
 from rtmsd.api.testing import SCENARIOS, check_sink
 from rtmsd_s3 import S3Options, rtmsd_sink_types
@@ -33,7 +32,8 @@ class Reader:
             there = self._downloaded(there)
         if not (there / "manifest.json").exists():
             return 0
-        return count(there, frame)
+        zero_ms = json.loads((there / "manifest.json").read_text())["zero_ms"]
+        return count(there, zero_ms, frame)
 
     def _downloaded(self, spooled: Path) -> Path:
         """Fetch it once it was uploaded, and look each time when it was not, or was deleted."""
@@ -45,35 +45,6 @@ class Reader:
         return into
 
 
-def count(directory: Path, frame: Frame) -> int:
-    """Say how often a frame is in a recording: its samples at their place, or its line in the transcript."""
-    if isinstance(frame, TranscriptFrame):
-        lines = map(json.loads, (directory / "transcript.jsonl").read_text().splitlines())
-        return sum(line["start_ms"] == frame.start_ms and line["text"] == frame.text for line in lines)
-    assert isinstance(frame, AudioFrame)
-    zero_ms = json.loads((directory / "manifest.json").read_text())["zero_ms"]
-    path = directory / "audio" / f"user={frame.user_id}.wav"
-    if not path.exists():
-        return 0
-    with wave.open(str(path)) as track:
-        start = (frame.timestamp_ms - zero_ms) * 16
-        if start >= track.getnframes():
-            return 0
-        track.setpos(start)
-        return int(track.readframes(len(frame.data) // 2) == frame.data)
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Let no file of this process grow."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 async def test_the_s3_sink_keeps_the_contract(tmp_path: Path, server_port: int) -> None:
     """Every scenario, with a real server behind it; a frame may be read from the spool or from the bucket."""
     [kind] = rtmsd_sink_types()
@@ -83,7 +54,7 @@ async def test_the_s3_sink_keeps_the_contract(tmp_path: Path, server_port: int) 
         chosen,
         tmp_path=tmp_path,
         read_back=Reader(chosen, tmp_path / "downloaded"),
-        outage=full_disk,
+        outage=partial(largest_file, 1),
         unusable=replace(chosen, url="s3://no-such-bucket"),
     )
     assert report.played == tuple(SCENARIOS)

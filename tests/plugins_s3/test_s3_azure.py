@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import s3_servers
-from bucket_bench import PLACE, in_bucket, meeting, on_disk, options, record, s3_sink, stream, until, uploaded
+from bucket_bench import KEY, in_bucket, meeting, on_disk, options, record, s3_sink, stream, until, uploaded
 
 from rtmsd.api import Secret
 from rtmsd_s3.fingerprint import PART_BYTES
-
-KEY = f"{PLACE}/stream=st%2F1%2BA%3D%3D"
 
 
 @pytest.fixture

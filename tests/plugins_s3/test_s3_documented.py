@@ -7,8 +7,8 @@ import json
 import re
 from pathlib import Path
 
-import boto3
 import pytest
+from bucket_bench import amazons_client
 
 from rtmsd.config import load_config
 from rtmsd.errors import ConfigError
@@ -47,13 +47,7 @@ def test_every_option_and_default() -> None:
 
 def test_the_lifecycle_rule_is_one(moto_port: int) -> None:
     """A bucket takes the rules as they are written there."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{moto_port}",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        region_name="us-east-1",
-    )
+    client = amazons_client(moto_port)
     [rules] = [json.loads(one) for one in blocks("json") if "Rules" in one]
     client.create_bucket(Bucket="ruled")
     client.put_bucket_lifecycle_configuration(Bucket="ruled", LifecycleConfiguration=rules)

@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 import s3_servers
 from aiohttp import web
 from bucket_bench import (
+    INFO,
+    KEY,
     PLACE,
+    amazons_client,
     files,
     in_bucket,
     meeting,
@@ -33,9 +35,6 @@ from structlog.testing import capture_logs
 
 from rtmsd.api import Secret, SinkError
 from rtmsd_s3.fingerprint import PART_BYTES
-
-INFO = stream()
-KEY = f"{PLACE}/stream=st%2F1%2BA%3D%3D"
 
 
 def now_and_then(seed: int, *faults: str) -> Callable[[web.Request], str | None]:
@@ -110,13 +109,7 @@ async def test_a_part_that_fails_is_sent_again_alone(tmp_path: Path, proxy: Faul
 
 async def test_a_file_that_is_given_up_is_cleared_away(tmp_path: Path, moto_port: int) -> None:
     """When a part is refused for good the others are removed from the bucket, and the file is sent again as a whole."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{moto_port}",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        region_name="us-east-1",
-    )
+    client = amazons_client(moto_port)
     async with FaultyProxy(moto_port).running() as proxy:
         chosen = options(tmp_path, proxy.port)
         proxy.fault = lambda request: "500" if request.query.get("partNumber") == "2" else None

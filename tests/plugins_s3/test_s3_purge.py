@@ -6,12 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
-import boto3
 import pytest
 import s3_servers
 from bucket_bench import (
-    PLACE,
+    INFO,
+    KEY,
     ZERO,
+    amazons_client,
     files,
     in_bucket,
     meeting,
@@ -29,8 +30,6 @@ from rtmsd.api import SinkError
 from rtmsd_s3.bucket import Stored
 from rtmsd_s3.revocation import tombstone
 
-INFO = stream()
-KEY = f"{PLACE}/stream=st%2F1%2BA%3D%3D"
 NOTE = f"{KEY}/tombstone.json"
 
 
@@ -58,13 +57,7 @@ async def test_after_the_upload(tmp_path: Path, proxy: FaultyProxy) -> None:
 
 async def test_what_a_versioned_bucket_keeps(tmp_path: Path, moto_port: int) -> None:
     """The tombstone names every version that can still be read, and the log says so."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{moto_port}",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        region_name="us-east-1",
-    )
+    client = amazons_client(moto_port)
     client.create_bucket(Bucket="versioned")
     client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
     chosen = options(tmp_path, moto_port, url="s3://versioned")

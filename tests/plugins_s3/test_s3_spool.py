@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bucket_bench import (
+    INFO,
     PLACE,
     ZERO,
     files,
@@ -29,7 +30,6 @@ from rtmsd.api.recording import Layout
 from rtmsd_s3.level import Level
 from rtmsd_s3.spool import Spool
 
-INFO = stream()
 LAYOUT = Layout("date={date}/meeting={meeting}/stream={stream}")
 
 

@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-import boto3
 import pytest
 import s3_servers
 from bucket_bench import (
+    INFO,
+    KEY,
     PLACE,
+    amazons_client,
     files,
     in_bucket,
     meeting,
@@ -39,9 +41,6 @@ from rtmsd_s3 import S3Options
 from rtmsd_s3.bucket import Bucket
 from rtmsd_s3.fetching import open_recording
 from rtmsd_s3.fingerprint import PART_BYTES, fingerprint, part_bytes
-
-INFO = stream()
-KEY = f"{PLACE}/stream=st%2F1%2BA%3D%3D"
 
 
 async def test_the_bucket_has_what_the_disk_has(tmp_path: Path, proxy: FaultyProxy) -> None:
@@ -136,13 +135,7 @@ async def test_what_goes_with_an_object(tmp_path: Path, moto_port: int) -> None:
     for name, size in (("large.wav", PART_BYTES + 1), ("small.json", 1)):
         (tmp_path / name).write_bytes(bytes(size))
         await bucket.put(name, tmp_path / name, fingerprint(tmp_path / name, Event()))
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{moto_port}",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        region_name="us-east-1",
-    )
+    client = amazons_client(moto_port)
     for name, kind in (("large.wav", "audio/x-wav"), ("small.json", "application/json")):
         key = f"{chosen.place.prefix}/{name}"
         about = client.head_object(Bucket=s3_servers.BUCKET, Key=key)
