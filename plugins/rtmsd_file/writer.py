@@ -7,7 +7,7 @@ stream alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from rtmsd.api import Item, SinkContext, SinkError, SinkReject, SinkRetry, StreamInfo
 from rtmsd.api.recording import (
-    FileEntry,
     FilePlan,
     Layout,
     Manifest,
@@ -31,8 +30,6 @@ _RETRY_SECS = 2.0
 _T = TypeVar("_T")
 _WHOLE = FilePlan()
 
-OnSealed = Callable[[Path, Mapping[str, FileEntry]], None]
-
 
 class Segment:
     """The context of a writer, and the writer itself."""
@@ -47,13 +44,9 @@ class Segment:
         flush_secs: float,
         durable: bool = False,
         plan: FilePlan = _WHOLE,
-        on_sealed: OnSealed | None = None,
         signer: Signer | None = None,
         outage: Outage | None = None,
     ) -> None:
-        """`on_sealed` is called in the writer's thread, with the recording's directory and the files of it that are complete
-        while the meeting runs, whenever there are more of them; after a restart with all of them.
-        """
         self._root = root
         self._layout = layout
         self._stream = stream
@@ -61,8 +54,6 @@ class Segment:
         self._flush_secs = flush_secs
         self._durable = durable
         self._plan = plan
-        self._on_sealed = on_sealed
-        self._sealed = 0
         self._signer = signer
         self._loop = asyncio.get_running_loop()  # kept, since asking for it is a system call
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rtmsd-file")
@@ -187,7 +178,6 @@ class Segment:
             plan=self._plan,
         )
         self.directory = directory
-        self._tell_sealed()
 
     def _write(self, batch: Sequence[Item], *, flush: bool) -> None:
         assert self._recording is not None
@@ -202,17 +192,9 @@ class Segment:
         assert self._recording is not None
         try:
             self._recording.flush()
-            self._tell_sealed()
         except (OSError, RecordingError):
             # What was written is kept: the next batch tells, if the disk still refuses.
             self._owes_flush = True
-
-    def _tell_sealed(self) -> None:
-        assert self._recording is not None and self.directory is not None
-        sealed = self._recording.sealed
-        if self._on_sealed is not None and len(sealed) > self._sealed:
-            self._sealed = len(sealed)
-            self._on_sealed(self.directory, sealed)
 
     def _close(self) -> None:
         assert self._recording is not None

@@ -27,9 +27,8 @@ from rtmsd.api import (
     StreamInfo,
     TranscriptFrame,
 )
-from rtmsd.api.recording import FilePlan, Layout, Recording, recording_directory, verify
+from rtmsd.api.recording import Recording, recording_directory, verify
 from rtmsd_file import FileOptions, rtmsd_sink_types
-from rtmsd_file.writer import Segment
 
 ZERO = 1_795_000_000_000
 FORM = AudioFormat("L16", 16_000, 1, True)
@@ -268,7 +267,7 @@ async def test_silence_does_not_keep_what_was_said_from_the_disk(tmp_path):
 
 
 async def test_the_options_reach_the_recording(tmp_path):
-    """Files of a minute in FLAC, durable and signed, are what the options ask for; `on_sealed` hears of each whole file."""
+    """Files of a minute in FLAC, durable and signed, are what the options ask for."""
     key = Ed25519PrivateKey.generate()
     secret = Secret(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
     chosen = FileOptions(
@@ -295,26 +294,6 @@ async def test_the_options_reach_the_recording(tmp_path):
         "audio/user=1.0004.flac",
     ]
     assert "***" in repr(chosen)
-
-
-async def test_whole_files_are_told(tmp_path):
-    """A writer tells of the files that are complete while the meeting runs, and after a restart of all of them again."""
-    told = []
-    for segment, starts in enumerate(((0, 186_000, 187_000, 188_000), (300_000,))):
-        writer = Segment(
-            tmp_path,
-            Layout("{stream}"),
-            STREAM,
-            context=SinkContext(name="disk", version="0", state_dir=Path("unused")),
-            flush_secs=1e-9,
-            plan=FilePlan("wav", 1),
-            on_sealed=lambda directory, files: told.append((directory, sorted(files))),
-        )
-        async with writer:
-            for start in starts:
-                await writer.write(frames(start, start + 1000))
-        names = ["audio/mixed.0001.wav", "audio/user=1.0001.wav"]
-        assert told == [(tmp_path / "st%2F1", names)] * (segment + 1)
 
 
 def test_a_signing_key_that_is_none():
