@@ -18,6 +18,7 @@ from rtmsd.config.model import (
     WebhookConfig,
     ZoomConfig,
 )
+from rtmsd.config.one_sink import load_sink_options
 from rtmsd.config.secrets import Secret
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "ZoomConfig",
     "find_plugin_dir",
     "load_config",
+    "load_sink_options",
     "plugin_dir_problem",
 ]

@@ -71,7 +71,9 @@ def _cleaned(text: str, where: str) -> str:
     text = text.strip("\r\n")
     if not text:
         raise ValueError(f"{where} is empty")
-    if any(character.isspace() or not character.isprintable() for character in text):
+    # Only a key in PEM has several lines, and blanks in its first and last.
+    seen = "".join(text.split()) if text.startswith("-----BEGIN ") and text.endswith("-----") else text
+    if any(character.isspace() or not character.isprintable() for character in seen):
         raise ValueError(
             f"{where} holds white space or control characters, which no secret of Zoom's has; copy it again"
         )

@@ -1,11 +1,13 @@
 """The files of one recording: places frames by media time, accounts for every second, and seals the result."""
 
+from rtmsd.recording.adding import add_transcripts, ready_to_add
 from rtmsd.recording.coverage import coverage_table
 from rtmsd.recording.file_plan import FilePlan
 from rtmsd.recording.files import make_directories
 from rtmsd.recording.flac import library as flac_library
+from rtmsd.recording.hearing import hear
 from rtmsd.recording.layout import DEFAULT_LAYOUT, Layout, candidate_directories, recording_directory
-from rtmsd.recording.manifest import FileEntry, Manifest
+from rtmsd.recording.manifest import FileEntry, Manifest, TrackEntry
 from rtmsd.recording.recording import Recording
 from rtmsd.recording.recover import Recovered, recover, unfinished
 from rtmsd.recording.retention import expired
@@ -23,13 +25,17 @@ __all__ = [
     "Recovered",
     "Report",
     "Signer",
+    "TrackEntry",
+    "add_transcripts",
     "candidate_directories",
     "coverage_table",
     "expired",
     "flac_library",
+    "hear",
     "make_directories",
     "purge",
     "read_public_key",
+    "ready_to_add",
     "recording_directory",
     "recover",
     "unfinished",

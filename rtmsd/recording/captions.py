@@ -99,6 +99,15 @@ def transcript_files(source: str) -> tuple[str, str, str]:
     return f"transcript.{source}.jsonl", f"transcript.{source}.vtt", f"transcript.{source}.srt"
 
 
+def written(
+    source: str, frames: Iterable[TranscriptFrame], *, zero_ms: int, duration_ms: int
+) -> dict[str, bytes]:
+    """Write a transcript in each of its forms: the files by their names."""
+    spoken = phrases(frames, zero_ms=zero_ms, duration_ms=duration_ms)
+    forms = zip(transcript_files(source), (jsonl, webvtt, srt), strict=True)
+    return {name: form(spoken) for name, form in forms}
+
+
 def transcripts(names: Iterable[str]) -> list[str]:
     """Pick from the names of a recording's files those of the transcripts as JSON lines, Zoom's first."""
     others = [name for name in names if name.startswith("transcript.") and name.endswith(".jsonl")]

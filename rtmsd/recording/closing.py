@@ -150,10 +150,9 @@ def _finish_lines(directory: Path, zero_ms: int, duration_ms: int) -> list[str]:
     complete(directory / EVENTS)
     names = [EVENTS]
     for source, its in captions.by_source(frames).items():
-        spoken = captions.phrases(its, zero_ms=zero_ms, duration_ms=duration_ms)
-        files = captions.transcript_files(source)
-        for name, write in zip(files, (captions.jsonl, captions.webvtt, captions.srt), strict=True):
-            publish(directory / name, write(spoken))
+        files = captions.written(source, its, zero_ms=zero_ms, duration_ms=duration_ms)
+        for name, data in files.items():
+            publish(directory / name, data)
         names += files
     if (directory / (CHAT + PART)).exists():
         complete(directory / CHAT)

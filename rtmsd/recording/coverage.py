@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtmsd.frames import Gap, MediaKind
-from rtmsd.recording.captions import Phrase, final
-from rtmsd.recording.files import TRANSCRIPT
+from rtmsd.recording.captions import Phrase, final, transcripts
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import Manifest
 from rtmsd.recording.spans import clip, total, union
@@ -32,7 +31,10 @@ class Coverage(NamedTuple):
 
 
 def coverage(directory: Path, manifest: Manifest) -> list[Coverage]:
-    """Add up a complete recording. A transcript that cannot be read counts as one without phrases."""
+    """Add up a complete recording. A transcript that cannot be read counts as one without phrases.
+
+    Zoom's is called "transcript"; others are called as their files are: "transcript, NAME".
+    """
     return sorted(
         [*_sound(manifest), *_phrases(directory, manifest), *_pictures(manifest)],
         key=lambda one: (one.speaker, one.medium),
@@ -85,12 +87,15 @@ def _sound(manifest: Manifest) -> Iterator[Coverage]:
 
 
 def _phrases(directory: Path, manifest: Manifest) -> Iterator[Coverage]:
-    try:
-        spoken = final(decode_all((directory / TRANSCRIPT).read_bytes(), Phrase))
-    except (OSError, ValueError):
-        spoken = []
-    for user_id, count in Counter(phrase.user_id for phrase in spoken).items():
-        yield _other(manifest, user_id, MediaKind.TRANSCRIPT, f"{count} phrase{'s' * (count != 1)}")
+    for name in transcripts(manifest.files):
+        try:
+            spoken = final(decode_all((directory / name).read_bytes(), Phrase))
+        except (OSError, ValueError):
+            spoken = []
+        medium = name.removesuffix(".jsonl").replace("transcript.", "transcript, ")
+        for user_id, count in Counter(phrase.user_id for phrase in spoken).items():
+            has = f"{count} phrase{'s' * (count != 1)}"
+            yield _other(manifest, user_id, MediaKind.TRANSCRIPT, has)._replace(medium=medium)
 
 
 def _pictures(manifest: Manifest) -> Iterator[Coverage]:

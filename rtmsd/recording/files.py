@@ -28,6 +28,8 @@ SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 LEDGER = "ledger.jsonl" + PART
 TOMBSTONE = "tombstone.json"
+# What a complete recording was, while something is added to it.
+ADDING = "adding.json" + PART
 
 # Lines are appended to these while the stream runs.
 GROWING = (EVENTS, CHAT, TRANSCRIPT)

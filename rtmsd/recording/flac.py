@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtmsd.errors import RecordingError
+from rtmsd.recording.files import sync_all
 from rtmsd.recording.spans import Span
 from rtmsd.recording.track_format import TrackFormat
 from rtmsd.recording.wav import header_bytes
@@ -41,11 +41,7 @@ def encode(source: Path, out: Path, form: TrackFormat) -> None:
         with _open(out, "w", form) as target:
             while data := file.read(_FRAMES * form.unit_bytes):
                 target.write(np.frombuffer(data, "<i2").reshape(-1, form.channels))
-    handle = os.open(out, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_all([out])
 
 
 def check(path: Path, form: TrackFormat) -> int:
@@ -69,6 +65,13 @@ def check(path: Path, form: TrackFormat) -> int:
     except OSError as error:
         raise RecordingError(f"{path.name} cannot be decoded as FLAC: {error}") from None
     return count
+
+
+def read(path: Path, form: TrackFormat) -> Iterator[npt.NDArray[np.int16]]:
+    """Decode a file piece by piece, a row for each channel's samples of one moment. Raises OSError when it cannot be."""
+    with _open(path, "r", form) as source:
+        while len(data := source.read(_FRAMES, dtype="int16", always_2d=True)):
+            yield data
 
 
 def silent(path: Path, form: TrackFormat, quiet: list[Span]) -> bool:

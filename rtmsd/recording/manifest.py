@@ -13,6 +13,7 @@ import orjson
 
 from rtmsd.frames import Gap
 from rtmsd.recording.account import Account
+from rtmsd.recording.files import MANIFEST
 
 SCHEMA = 1
 
@@ -124,6 +125,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def encode(self) -> bytes:
         return orjson.dumps(msgspec.to_builtins(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of a recording; raises OSError when it is not there, ValueError when it is none."""
+    return msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
 
 
 def digest(path: Path) -> FileEntry:

@@ -7,17 +7,16 @@ sound is encoded as AAC.
 from __future__ import annotations
 
 import heapq
-import importlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from rtmsd.errors import RecordingError
+from rtmsd.recording.decoding import library, placed_frames
+from rtmsd.recording.exporting import complete, manifest_for
 from rtmsd.recording.file_plan import period_of
-from rtmsd.recording.files import AUDIO, MANIFEST
+from rtmsd.recording.files import AUDIO
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import Manifest, PictureEntry
 from rtmsd.recording.pictures import Picture
@@ -49,12 +48,11 @@ def mux(directory: Path, out: Path, *, media: str = "", user_id: int | None = No
 
     Raises RecordingError when there is no manifest, no such picture, or no PyAV; OSError when a file cannot be used.
     """
-    av = _library()
-    if out.resolve().is_relative_to(directory.resolve()):
-        raise RecordingError(f"{out} must not be in the recording: it would be no part of what was sealed")
-    manifest = _manifest(directory)
+    av = library("A film")
+    manifest = manifest_for(out, directory)
     entry = _choose(manifest, media, user_id)
-    index = decode_all((directory / entry.index).read_bytes(), Picture)
+    with complete(directory):
+        index = decode_all((directory / entry.index).read_bytes(), Picture)
     index.sort(key=lambda one: one.timestamp_ms)
     sounds = sorted(name for name in manifest.files if name.startswith(f"{AUDIO}/mixed."))
     try:
@@ -84,22 +82,6 @@ def _write(
             count += one.track == 0
             film.mux(one.packet)
     return count
-
-
-def _library() -> Any:
-    try:
-        return importlib.import_module("av")
-    except ImportError:
-        raise RecordingError(
-            'a film needs the library PyAV: install rtmsd with it, pip install "rtmsd[mux]"'
-        ) from None
-
-
-def _manifest(directory: Path) -> Manifest:
-    try:
-        return msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"{directory} should hold a complete recording: {error}") from None
 
 
 def _choose(manifest: Manifest, media: str, user_id: int | None) -> PictureEntry:
@@ -224,12 +206,9 @@ def _aac(av: Any, stream: Any, files: list[tuple[Path, int]], rate: int, layout:
                 yield _Timed(at * 1000 / rate, 1, number, packet)
 
     at = 0
-    for path, first in files:
-        with av.open(str(path)) as source:
-            at = max(at, first)
-            for frame in source.decode(audio=0):
-                frame.pts, frame.time_base = at, each
-                yield from encoded(resampler.resample(frame), at)
-                at += frame.samples
+    for start, frame in placed_frames(av, files):
+        frame.pts, frame.time_base = start, each
+        at = start + frame.samples
+        yield from encoded(resampler.resample(frame), start)
     yield from encoded(resampler.resample(None), at)
     yield from encoded([None], at)

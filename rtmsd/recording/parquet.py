@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from rtmsd.errors import RecordingError
 from rtmsd.recording.captions import Phrase, final, transcripts
-from rtmsd.recording.files import MANIFEST, make_directories
+from rtmsd.recording.exporting import complete, manifest_for
+from rtmsd.recording.files import make_directories
 from rtmsd.recording.lines import decode_all
 from rtmsd.recording.manifest import Manifest
 
@@ -32,17 +31,13 @@ def write_parquet(directory: Path, out: Path) -> tuple[int, int]:
         raise RecordingError(
             'Parquet needs the library pyarrow: install rtmsd with it, pip install "rtmsd[parquet]"'
         ) from None
-    if out.resolve().is_relative_to(directory.resolve()):
-        raise RecordingError(f"{out} must not be in the recording: it would be no part of what was sealed")
-    try:
-        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
+    manifest = manifest_for(out, directory)
+    with complete(directory):
         spoken = [
             phrase
             for name in transcripts(manifest.files)
             for phrase in final(decode_all((directory / name).read_bytes(), Phrase))
         ]
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"{directory} should hold a complete recording: {error}") from None
     make_directories(out)
     tables = {SEGMENTS: _segments(manifest, spoken), WORDS: _words(manifest, spoken)}
     for name, rows in tables.items():

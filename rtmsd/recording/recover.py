@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import Gap, StreamEnd, StreamInfo
-from rtmsd.recording.files import AUDIO, LEDGER, PART, SUMS, TOMBSTONE
+from rtmsd.recording.adding import take_back
+from rtmsd.recording.files import ADDING, AUDIO, LEDGER, PART, SUMS, TOMBSTONE
 from rtmsd.recording.manifest import Manifest
 from rtmsd.recording.persistence import Entry, first_entry
 from rtmsd.recording.recording import Recording
@@ -32,9 +33,9 @@ class Recovered(NamedTuple):
 
 
 def unfinished(root: Path) -> Iterator[Path]:
-    """Find the directories at and below `root` that hold an unfinished recording."""
-    for ledger in sorted(root.rglob(LEDGER)):
-        yield ledger.parent
+    """Find the directories at and below `root` that hold an unfinished recording, or one with something half added."""
+    for left in sorted([*root.rglob(LEDGER), *root.rglob(ADDING)]):
+        yield left.parent
 
 
 def recover(
@@ -57,6 +58,9 @@ def recover(
 
 
 def _recover(directory: Path, version: str, cause: str, signer: Signer | None) -> Recovered:
+    if (directory / ADDING).exists():
+        take_back(directory)
+        return Recovered(directory, note="what had been half added to it is taken back")
     if not (directory / LEDGER).exists():
         return Recovered(directory, note="there is no unfinished recording")
     first = first_entry(directory / LEDGER)

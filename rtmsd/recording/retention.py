@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from rtmsd.frames import StreamInfo
-from rtmsd.recording.files import MANIFEST, SUMS
-from rtmsd.recording.manifest import Manifest
+from rtmsd.recording.files import SUMS
+from rtmsd.recording.manifest import Manifest, read_manifest
 from rtmsd.recording.tombstone import now_ms
 
 _DAY_MS = 86_400_000
@@ -25,13 +23,13 @@ def expired(root: Path, days: float) -> Iterator[tuple[Path, StreamInfo]]:
     for sums in sorted(root.rglob(SUMS)):
         if sums.stat().st_mtime_ns / 1_000_000 <= before_ms:
             try:
-                manifest = msgspec.json.decode((sums.parent / MANIFEST).read_bytes(), type=Manifest)
+                manifest = read_manifest(sums.parent)
             except (OSError, ValueError):
                 continue
-            yield sums.parent, whose(manifest)
+            yield sums.parent, _whose(manifest)
 
 
-def whose(manifest: Manifest) -> StreamInfo:
+def _whose(manifest: Manifest) -> StreamInfo:
     """Tell the stream of a complete recording, as far as its manifest does."""
     return StreamInfo(
         app=manifest.app,

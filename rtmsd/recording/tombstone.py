@@ -20,7 +20,6 @@ def purge(directory: Path, info: StreamInfo, *, version: str, why: str = "revoke
     """
     make_directories(directory)
     note = directory / TOMBSTONE
-    doomed = [path for path in directory.iterdir() if path != note]
     if not note.exists():
         files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
         sizes = [path.stat().st_size for path in files]
@@ -40,7 +39,8 @@ def purge(directory: Path, info: StreamInfo, *, version: str, why: str = "revoke
                 }
             ),
         )
-    for path in doomed:
+    # Listed after the note: who adds something looks for the note afterwards.
+    for path in [path for path in directory.iterdir() if path != note]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

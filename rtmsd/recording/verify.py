@@ -16,6 +16,7 @@ from rtmsd.recording import pictures
 from rtmsd.recording.account import completeness
 from rtmsd.recording.captions import SHORTEST_CUE_MS, Phrase, srt, transcripts, webvtt
 from rtmsd.recording.files import (
+    ADDING,
     CHAT,
     EVENTS,
     GAPS,
@@ -29,7 +30,7 @@ from rtmsd.recording.files import (
 )
 from rtmsd.recording.ledger import concerns_audio
 from rtmsd.recording.lines import decode_all
-from rtmsd.recording.manifest import SCHEMA, FileEntry, Manifest, TrackEntry, digest, sums
+from rtmsd.recording.manifest import SCHEMA, FileEntry, Manifest, TrackEntry, digest, read_manifest, sums
 from rtmsd.recording.signature import is_signed
 from rtmsd.recording.spans import clip, total, union
 from rtmsd.recording.verify_tracks import check_speakers, check_tracks
@@ -103,11 +104,18 @@ def verify(directory: Path, *, public_key: str = "") -> Report:
                 "the .part files hold what came and can be played as they are"
             ]
         )
+    if (directory / ADDING).exists():
+        return Report(
+            [
+                f"something was being added to this recording ({ADDING} is there): either somebody still does, or it was "
+                "interrupted; then rtmsd recover takes back what was half done"
+            ]
+        )
     problems: list[str] = []
     try:
         found = _digests(directory, problems)
         problems += _check_sums(directory, found)
-        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
+        manifest = read_manifest(directory)
     except OSError as error:
         return Report([*problems, f"{error.filename or directory} cannot be read: {error.strerror}"])
     except ValueError as error:

@@ -61,7 +61,6 @@ def test_a_try_that_fails_just_before_a_window_closes_is_repeated_in_it(
     assert 0 < at - 1000 - failed <= 0.5 and at < 1060
 
 
-
 @given(st.floats(0, 100))
 def test_an_answer_is_not_waited_for_beyond_the_last_try(after: float) -> None:
     """A server that says nothing is left in time for the last try, and given ten seconds otherwise."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 
 from rtmsd.frames import (
     AudioFormat,
@@ -18,7 +19,7 @@ from rtmsd.frames import (
     VideoFrame,
     opus_duration_ms,
 )
-from rtmsd.recording import Recording
+from rtmsd.recording import Manifest, Recording, verify
 from rtmsd.recording.ogg import read_pages
 
 ZERO = 1_795_000_000_000
@@ -46,6 +47,11 @@ def packet(user_id: int, at_ms: int, data: bytes | None = None, form: AudioForma
     return AudioFrame(user_id, f"Name {user_id}", ZERO + at_ms, data, form)
 
 
+def spurt(user_id: int, start: int, stop: int) -> list[AudioFrame]:
+    """What somebody says without a pause."""
+    return [packet(user_id, at) for at in range(start, stop, 20)]
+
+
 def phrase(user_id: int, from_ms: int, to_ms: int, text: str = "Hello") -> TranscriptFrame:
     return TranscriptFrame(user_id, f"Name {user_id}", ZERO + from_ms, ZERO + from_ms, ZERO + to_ms, text)
 
@@ -56,6 +62,32 @@ def end(at_ms: int) -> StreamEnd:
 
 def opened(directory: Path) -> Recording:
     return Recording.open(directory, INFO, version="0.1.0")
+
+
+def verified(directory: Path) -> Manifest:
+    """The manifest of a recording with which nothing is wrong."""
+    report = verify(directory)
+    assert report.problems == [], report.problems
+    assert report.manifest is not None
+    return report.manifest
+
+
+class Died(BaseException):
+    """Stands for the process's death."""
+
+
+def die_after(renames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Break off with `Died` after so many files were given their names: every one gets its name through Path.replace."""
+    left, real = renames, Path.replace
+
+    def dying(source: Path, target: Path) -> Path:
+        nonlocal left
+        if left == 0:
+            raise Died
+        left -= 1
+        return real(source, target)
+
+    monkeypatch.setattr(Path, "replace", dying)
 
 
 def samples(path: Path) -> np.ndarray:

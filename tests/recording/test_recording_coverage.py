@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from click.testing import CliRunner
-from recording_samples import FORMAT, ZERO, end, opened, packet, phrase, picture, tone
+from recording_samples import FORMAT, ZERO, end, opened, packet, phrase, picture, spurt, tone, verified
 
 from rtmsd.cli import main
 from rtmsd.frames import AudioFormat, Event, Gap, MediaKind, TranscriptFrame
-from rtmsd.recording import verify
 
 
 def closed(directory, *items):
     recording = opened(directory)
     recording.write(list(items))
     recording.close()
-    report = verify(directory)
-    assert report.problems == []
-    return report.manifest
-
-
-def spurt(user_id, start, stop):
-    return [packet(user_id, at) for at in range(start, stop, 20)]
+    return verified(directory)
 
 
 @pytest.mark.parametrize(("joined", "backlog"), [(700, 0.7), (-50, 0), (99_000, 2.0)])
@@ -33,9 +27,7 @@ def test_the_backlog_is_stated(tmp_path, joined, backlog):
     recording = opened(tmp_path)
     recording.write([Event("stream_joined", ZERO + 1900), end(2000)])
     recording.close()
-    report = verify(tmp_path)
-    assert report.problems == []
-    assert report.manifest.backlog_secs == backlog
+    assert verified(tmp_path).backlog_secs == backlog
 
 
 @pytest.mark.parametrize(
@@ -86,3 +78,19 @@ def test_the_table(tmp_path):
         "3         transcript    1 phrase           1.000 s              75 %",
     ]
     assert "85.7142 % complete" in done.output.splitlines()[-1]
+
+
+def test_each_transcript_has_a_line(tmp_path):
+    """Who else transcribed is counted apart from Zoom, for each speaker."""
+    own = [
+        msgspec.structs.replace(phrase(user_id, at, at + 300), source=source)
+        for user_id, at, source in ((1, 0, "deepgram"), (1, 500, "deepgram"), (2, 0, "my engine"))
+    ]
+    closed(tmp_path, *spurt(1, 0, 1000), phrase(1, 0, 900), *own, end(1000))
+    done = CliRunner().invoke(main, ["verify", "-v", str(tmp_path)])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[2:-1] == [
+        "1 Name 1  transcript                1 phrase           0.000 s             100 %",
+        "1 Name 1  transcript, deepgram     2 phrases           0.000 s             100 %",
+        "2         transcript, my%20engine   1 phrase           0.000 s             100 %",
+    ]

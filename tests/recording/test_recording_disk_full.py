@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
-from contextlib import contextmanager
 
 import pytest
-from recording_samples import end, opened, opus_packet, packet, phrase, picture, samples, shared, tone
+from recording_samples import end, opened, opus_packet, packet, phrase, picture, samples, shared, spurt, tone
+from small_disk import largest_file
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import AudioFormat
 from rtmsd.recording import patches, verify
-
-
-@contextmanager
-def largest_file(size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def spurt(user_id, start, stop):
-    return [packet(user_id, at) for at in range(start, stop, 20)]
 
 
 def snapshot(directory):

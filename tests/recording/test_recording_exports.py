@@ -111,6 +111,10 @@ def test_films_that_cannot_be(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(RecordingError, match="complete recording"):
         mux(tmp_path / "none", tmp_path / "x.mp4")
+    [index] = (tmp_path / "r" / "video").glob("*.jsonl")
+    index.write_bytes(b"damaged" + index.read_bytes())
+    with pytest.raises(RecordingError, match="complete recording"):
+        mux(tmp_path / "r", tmp_path / "x.mp4")
 
 
 @pytest.mark.parametrize(("library", "call"), [("av", mux), ("pyarrow", write_parquet)])

@@ -11,10 +11,9 @@ import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording_samples import FORMAT, RATE, ZERO, end, opened, packet, samples
+from recording_samples import FORMAT, RATE, ZERO, end, opened, packet, samples, verified
 
 from rtmsd.frames import AudioFrame, Event, Gap, MediaKind
-from rtmsd.recording import verify
 from rtmsd.recording.manifest import Manifest
 
 LENGTH_MS = 4000
@@ -160,10 +159,7 @@ def record(directory: Path, batches: list[list], suspend_at: set[int]) -> Manife
         elif number % 3 == 0:
             recording.flush()
     recording.close()
-    report = verify(directory)
-    assert report.problems == []
-    assert report.manifest is not None
-    return report.manifest
+    return verified(directory)
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from period_samples import STEP_MS, meeting, said
-from recording_samples import INFO, RATE, end, opus_packet, packet, phrase
+from recording_samples import INFO, RATE, end, opus_packet, packet, phrase, verified
 
 from rtmsd.frames import AudioFormat
 from rtmsd.recording import FilePlan, Recording, Signer, verify
@@ -30,10 +30,7 @@ def record(directory: Path, batches: list[list], plan: FilePlan, *, breaks: bool
             recording.suspend() if number % 2 else recording.abandon()
             recording = Recording.open(directory, INFO, version="0.1.0")
     recording.close()
-    report = verify(directory)
-    assert report.problems == []
-    assert report.manifest is not None
-    return report.manifest
+    return verified(directory)
 
 
 def heard(directory: Path, manifest: Manifest) -> dict[int, np.ndarray]:

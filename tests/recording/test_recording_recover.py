@@ -19,6 +19,8 @@ from recording_samples import (
     phrase,
     picture,
     samples,
+    spurt,
+    verified,
 )
 
 from rtmsd.cli import main
@@ -26,17 +28,10 @@ from rtmsd.recording import Recording, purge, recover, unfinished, verify
 from rtmsd.recording.manifest import Manifest
 
 
-def spurt(user_id, start, stop):
-    return [packet(user_id, at) for at in range(start, stop, 20)]
-
-
 def recovered(directory: Path) -> Manifest:
     done = recover(directory, version="0.1.0")
     assert (done.problem, done.note) == ("", "")
-    report = verify(directory)
-    assert report.problems == []
-    assert report.manifest is not None
-    return report.manifest
+    return verified(directory)
 
 
 def test_what_a_crash_left_is_finished(tmp_path):

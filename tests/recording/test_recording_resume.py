@@ -13,6 +13,8 @@ from recording_samples import (
     FORMAT,
     INFO,
     ZERO,
+    Died,
+    die_after,
     end,
     opened,
     opus_packet,
@@ -21,7 +23,9 @@ from recording_samples import (
     picture,
     samples,
     shared,
+    spurt,
     tone,
+    verified,
 )
 
 from rtmsd.errors import RecordingError
@@ -31,17 +35,11 @@ from rtmsd.recording.track_format import track_format
 from rtmsd.recording.wav import check
 
 
-def spurt(user_id, start, stop):
-    return [packet(user_id, at) for at in range(start, stop, 20)]
-
-
 def finished(directory, *items):
     recording = opened(directory)
     recording.write([*items, end(10_000)])
     recording.close()
-    report = verify(directory)
-    assert report.problems == []
-    return report.manifest
+    return verified(directory)
 
 
 def test_valid_at_every_flush(tmp_path):
@@ -201,10 +199,6 @@ def test_damaged_events_are_cut(tmp_path):
     assert (tmp_path / "events.jsonl").read_text().count("\n") == 3
 
 
-class _Died(BaseException):
-    """Stands for the process's death."""
-
-
 @pytest.mark.parametrize("codec", ["L16", "OPUS"])
 @pytest.mark.parametrize("step", range(15))
 def test_death_while_closing(tmp_path, monkeypatch, step, codec):
@@ -219,18 +213,8 @@ def test_death_while_closing(tmp_path, monkeypatch, step, codec):
 
     recording = opened(tmp_path / "broken")
     recording.write(items)
-    left, real = step, type(tmp_path).replace
-
-    def dying(source, target):
-        nonlocal left
-        if left == 0:
-            raise _Died
-        left -= 1
-        return real(source, target)
-
-    # Every file gets its final name through Path.replace, so this breaks off after each of them.
-    monkeypatch.setattr(type(tmp_path), "replace", dying)
-    with pytest.raises(_Died):
+    die_after(step, monkeypatch)
+    with pytest.raises(Died):
         recording.close()
     monkeypatch.undo()
     recording.abandon()

@@ -8,7 +8,20 @@ import resource
 import msgspec
 import orjson
 import pytest
-from recording_samples import FORMAT, INFO, RATE, ZERO, end, opened, packet, phrase, samples, tone
+from recording_samples import (
+    FORMAT,
+    INFO,
+    RATE,
+    ZERO,
+    end,
+    opened,
+    packet,
+    phrase,
+    samples,
+    spurt,
+    tone,
+    verified,
+)
 
 from rtmsd.errors import RecordingError
 from rtmsd.frames import AudioFormat, Event, Gap, MediaKind, StreamEnd, StreamInfo
@@ -25,13 +38,7 @@ def manifest_of(directory, *batches, flush=False):
         if flush:
             recording.flush()
     recording.close()
-    report = verify(directory)
-    assert report.problems == []
-    return report.manifest
-
-
-def spurt(user_id, start, stop):
-    return [packet(user_id, at) for at in range(start, stop, 20)]
+    return verified(directory)
 
 
 def gaps(manifest):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 
 import pytest
 import soundfile
 from period_samples import LENGTH_MS, MINUTE, meeting, said
-from recording_samples import INFO, RATE, ZERO, end
+from recording_samples import INFO, RATE, ZERO, Died, die_after, end
+from small_disk import largest_file
 
 from rtmsd.frames import Gap
 from rtmsd.recording import FilePlan, Recording, recover, verify
@@ -87,10 +87,6 @@ def test_a_crash_in_the_middle_can_be_recovered(tmp_path):
     assert report.manifest.tracks[0].files[-1].file == "audio/user=1.0006.flac"
 
 
-class _Died(BaseException):
-    """Stands for the process's death."""
-
-
 def _until_the_first_is_over(directory: Path, plan: FilePlan) -> Recording:
     """Write all but the flush that completes the first files."""
     recording = Recording.open(directory, INFO, version="0.1.0", plan=plan)
@@ -119,21 +115,11 @@ def test_death_while_files_are_completed(tmp_path, monkeypatch, step, audio_form
     straight = _to_the_end(recording, tmp_path / "straight")
 
     recording = _until_the_first_is_over(tmp_path / "broken", plan)
-    left, real = step, Path.replace
-
-    def dying(source, target):
-        nonlocal left
-        if left == 0:
-            raise _Died
-        left -= 1
-        return real(source, target)
-
-    # Every file gets its name through Path.replace, so this breaks off after each of them.
-    monkeypatch.setattr(Path, "replace", dying)
+    die_after(step, monkeypatch)
     died = False
     try:
         recording.flush()
-    except _Died:
+    except Died:
         died = True
     monkeypatch.undo()
     recording.abandon()
@@ -158,14 +144,10 @@ def test_a_disk_that_is_full_while_files_are_completed(tmp_path, audio_format):
     straight = _until_the_first_is_over(tmp_path / "straight", plan)
     straight.flush()
     recording = _until_the_first_is_over(tmp_path / "full", plan)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
+    with largest_file(100_000):
         for _ in range(2):
             with pytest.raises(OSError):
                 recording.flush()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     recording.flush()
     assert recording.sealed == straight.sealed != {}
     assert _to_the_end(recording, tmp_path / "full") == _to_the_end(straight, tmp_path / "straight")

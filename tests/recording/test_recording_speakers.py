@@ -8,26 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording_samples import ZERO, end, opened, packet
+from recording_samples import ZERO, end, opened, packet, spurt, verified
 
 from rtmsd.frames import AudioFormat, Gap
-from rtmsd.recording import verify
 from rtmsd.recording.account import Sound
 from rtmsd.recording.spans import clip, union
 from rtmsd.recording.speakers import parse_rttm, rttm, turns
-
-
-def spurt(user_id, start, stop):
-    return [packet(user_id, at) for at in range(start, stop, 20)]
 
 
 def closed(directory, *items, until=5000):
     recording = opened(directory)
     recording.write([*items, end(until)])
     recording.close()
-    report = verify(directory)
-    assert report.problems == []
-    return report.manifest
+    return verified(directory)
 
 
 def test_the_lines(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet
 import pytest
-from recording_samples import ZERO, end, opened, packet, phrase
+from recording_samples import ZERO, Died, die_after, end, opened, packet, phrase
 
 from rtmsd.frames import Item, SpokenWord, TranscriptFrame
 from rtmsd.recording import Manifest, verify
@@ -83,26 +83,13 @@ def test_what_is_altered_or_gone_is_seen(tmp_path: Path, name: str) -> None:
     assert any(name in problem for problem in verify(tmp_path).problems)
 
 
-class _Died(Exception):
-    pass
-
-
 @pytest.mark.parametrize("step", range(12))
 def test_death_while_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Wherever closing is broken off, also when more is said afterwards: no file of the first try is left over."""
     recording = opened(tmp_path)
     recording.write([*SOUND, OWN, end(2000)])
-    left, real = step, Path.replace
-
-    def dying(source: Path, target: Path) -> Path:
-        nonlocal left
-        if left == 0:
-            raise _Died
-        left -= 1
-        return real(source, target)
-
-    monkeypatch.setattr(Path, "replace", dying)
-    with pytest.raises(_Died):
+    die_after(step, monkeypatch)
+    with pytest.raises(Died):
         recording.close()
     recording.abandon()
     monkeypatch.undo()
