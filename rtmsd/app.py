@@ -18,6 +18,7 @@ from aiohttp import web
 from rtmsd import __version__
 from rtmsd.api.sinks import SinkContext
 from rtmsd.config import AppConfig, Config, Listen, SystemdListen, UnixListen
+from rtmsd.delivery.numbers import SinkNumbers
 from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.route import StreamRoute
 from rtmsd.delivery.router import LaneRules, Outlet, Router
@@ -163,13 +164,19 @@ class Daemon:
         """Build, enter and check one sink; SinkError or PluginError tells why it cannot be used."""
         config = next(one for one in self._config.sinks if one.name == name)
         sink_type = self._plugins.sink_types[config.type]
+        log = structlog.get_logger("rtmsd.sink").bind(sink=name)
+        numbers = SinkNumbers(
+            refused=lambda why: log.warning("a number of the sink's own is left out", why=why)
+        )
         context = SinkContext(
             name=name,
             version=__version__,
             state_dir=self._config.state_dir / "sinks" / name,
             publish=partial(self._publish, name) if sink_type.publishes else SinkContext.publish,
             drain_secs=config.delivery.drain_secs,
-            log=structlog.get_logger("rtmsd.sink").bind(sink=name),
+            count=numbers.count,
+            measure=numbers.measure,
+            log=log,
         )
         with blamed(self._plugins.origins[config.type], f"broke when sink {name!r} was set up"):
             wants = sink_type.wants(config.options)
@@ -189,6 +196,7 @@ class Daemon:
             rules=DeliveryRules(write_timeout_secs=rules.write_timeout_secs, drain_secs=rules.drain_secs),
             publishes=sink_type.publishes,
             replaces=sink_type.replaces(config.options),
+            numbers=numbers,
         )
 
     def _publish(self, name: str, stream: StreamInfo, item: Item) -> None:

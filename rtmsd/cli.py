@@ -7,6 +7,7 @@ import dataclasses
 import faulthandler
 import os
 import random
+import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -19,17 +20,27 @@ import uvloop
 
 from rtmsd import __version__
 from rtmsd.app import Daemon, run_until_signal
-from rtmsd.config import Config, find_plugin_dir, load_config
+from rtmsd.config import Config, find_plugin_dir, load_config, load_sink_options
 from rtmsd.config.document import read_document
+from rtmsd.config.secrets import read_secret
 from rtmsd.demo import run_demo
 from rtmsd.demo_manual import run_manual_demo
+from rtmsd.demo_transcribe import run_transcribing_demo
 from rtmsd.diagnosis.doctor import examine
 from rtmsd.diagnosis.explain import everything
 from rtmsd.diagnosis.explain import explain as explain_code
 from rtmsd.diagnosis.why import why as tell_why
 from rtmsd.errors import ConfigError, RtmsdError
 from rtmsd.plugins import Plugins, load_plugins
-from rtmsd.recording import Report, coverage_table, read_public_key, unfinished
+from rtmsd.recording import (
+    Report,
+    Signer,
+    add_transcripts,
+    coverage_table,
+    read_public_key,
+    ready_to_add,
+    unfinished,
+)
 from rtmsd.recording import recover as recover_recording
 from rtmsd.recording import verify as verify_recording
 from rtmsd.recording.mux import mux as film
@@ -169,17 +180,27 @@ def validate(path: Path) -> None:
     help="Nothing starts by itself: rtmsd asks Zoom to start, and a guest comes first.",
 )
 @click.option(
+    "--transcribe",
+    is_flag=True,
+    help="Transcribe it live, too, on this machine and offline, and list what was heard beside what was said.",
+)
+@click.option(
     "--seconds",
     type=float,
     help="How long the meeting is: 5 to 50, default 25; with --manual 20 to 75, default 32.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where to keep the recording.")
 @click.option("--keep", is_flag=True, help="Keep the recording, also without --output.")
-def demo(manual: bool, seconds: float | None, output: Path | None, keep: bool) -> None:
+def demo(manual: bool, transcribe: bool, seconds: float | None, output: Path | None, keep: bool) -> None:
     """Play a spoken meeting through simulator and daemon, and verify its recording."""
-    run, least, most, default = (run_manual_demo, 20, 75, 32.0) if manual else (run_demo, 5, 50, 25.0)
+    if manual and transcribe:
+        raise click.UsageError(
+            "--manual and --transcribe are two meetings: give one of them, then the other."
+        )
+    least, most, default = (20, 75, 32.0) if manual else (5, 50, 25.0)
     if seconds is not None and not least <= seconds <= most:
         raise click.BadParameter(f"expected {least} to {most}, got {seconds:g}", param_hint="--seconds")
+    run = run_manual_demo if manual else run_transcribing_demo if transcribe else run_demo
     sys.exit(_run(run(seconds=seconds or default, output=output, keep=keep, out=sys.stdout)))
 
 
@@ -317,6 +338,109 @@ def parquet(directory: Path, output: Path) -> None:
     click.echo(
         f"{output}: segments.parquet with {segments} rows, words.parquet with {words} (times estimated)"
     )
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--engine", "engines", metavar="NAME", multiple=True, help="Who transcribes; given again, who takes over."
+)
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="A configuration with a sink of type transcribe.",
+)
+@click.option("--sink", metavar="NAME", help="Which of its sinks, if there are several of this type.")
+@click.option("--language", metavar="TAG", help='What is spoken, such as "en".')
+@click.option(
+    "--signing-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="The private Ed25519 key (PEM) that the recording is signed with.",
+)
+def transcribe(
+    directory: Path,
+    engines: tuple[str, ...],
+    path: Path | None,
+    sink: str | None,
+    language: str | None,
+    signing_key: Path | None,
+) -> None:
+    """Transcribe a complete recording once more, beside what is there; exit 1 when not all of it was heard."""
+    if not engines and path is None:
+        raise click.UsageError("expected who transcribes: --engine NAME, or -c FILE")
+    if sink is not None and path is None:
+        raise click.UsageError("--sink names a sink of a configuration: give it with -c FILE")
+    try:
+        with _all_interrupt():
+            sys.exit(_transcribe(directory, signing_key, _transcribe_options(path, sink, engines, language)))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ConfigError as error:
+        _fail(str(error), status=EX_CONFIG)
+    except RtmsdError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+@contextmanager
+def _all_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: sessions with engines, which bill, are ended."""
+    ways = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    for one, way in ways.items():
+        if way is not signal.SIG_IGN:  # nohup
+            signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for one, way in ways.items():
+            signal.signal(one, way)
+
+
+def _transcribe(directory: Path, signing_key: Path | None, options: Any) -> int:
+    """Prove the recording, let the engines hear it, and add what they heard; return the exit status."""
+    second_pass = import_module("rtmsd_transcribe.second_pass")
+    showing = import_module("rtmsd_transcribe.showing")
+    set_up_logging(level="error", clock=Clock())
+    signer = _signer(signing_key) if signing_key is not None else None
+    manifest = ready_to_add(directory, signer=signer)
+    with showing.showing(sys.stdout) as show:
+        heard = _run(second_pass.transcribe(directory, manifest, options, show))
+    names = add_transcripts(directory, heard.frames, signer=signer)
+    click.echo(showing.tell(heard.sent_secs, heard.lost_secs, len(heard.frames), names))
+    return 1 if heard.lost_secs else 0
+
+
+def _signer(path: Path) -> Signer:
+    try:
+        return Signer(read_secret({"file": str(path)}, environ={}, base=Path()).reveal())
+    except (RtmsdError, ValueError) as error:
+        _fail(f"--signing-key: {error}")
+
+
+def _transcribe_options(
+    path: Path | None, sink: str | None, engines: tuple[str, ...], language: str | None
+) -> Any:
+    """Take the options of a configuration's sink, and what the command line says instead."""
+    changes: dict[str, Any] = {"engines": engines} if engines else {}
+    changes |= {"language": language} if language is not None else {}
+    plugins = load_plugins()
+    if (kind := plugins.sink_types.get("transcribe")) is None:
+        _fail(
+            f"the sink type transcribe cannot be used: {'; '.join(plugins.broken) or 'it is not installed'}"
+        )
+    try:
+        if path is not None:
+            return dataclasses.replace(load_sink_options(path, kind, sink, environ=os.environ), **changes)
+        return kind.options(**changes)
+    except ValueError as error:
+        more = (
+            "" if path is not None else " (an engine's table stands in a configuration: give it with -c FILE)"
+        )
+        _fail(f"{error}{more}")
 
 
 @main.command()

@@ -10,16 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 from typing import Any, TextIO
 
 import orjson
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from rtmsd.app import Daemon, Ready
 from rtmsd.config import load_config
+from rtmsd.demo_show import progress
 from rtmsd.errors import RtmsdError
 from rtmsd.plugins import load_plugins
 from rtmsd.protocol.codes import StopReason
@@ -29,7 +26,8 @@ from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.log import set_up_logging
 from rtmsd.simulator import Simulator, default_meeting
 
-_CLOSING_SECS = 15.0
+CLOSING_SECS = 15.0
+"""So long after a meeting its recording is written to its end at the latest, unless somebody has to be waited for."""
 
 _CONFIG = """\
 state_dir = "{state_dir}"
@@ -54,7 +52,7 @@ webhook_secrets = [{{ env = "RTMSD_DEMO_WEBHOOK_SECRET" }}]
 name = "disk"
 type = "file"
 directory = "{recordings}"
-"""
+{sinks}"""
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,10 @@ class Workplace:
     def config(self) -> Path:
         return self.directory / "rtmsd.toml"
 
-    def write_config(self, *, ca_file: Path, client_id: str, zoom: str = "", app: str = "") -> None:
-        """Write the daemon's configuration; `zoom` and `app` are further lines of these two tables."""
+    def write_config(
+        self, *, ca_file: Path, client_id: str, zoom: str = "", app: str = "", sinks: str = ""
+    ) -> None:
+        """Write the daemon's configuration; `zoom` and `app` are further lines of these two tables, `sinks` further tables."""
         text = _CONFIG.format(
             state_dir=self.state_dir,
             recordings=self.recordings,
@@ -83,6 +83,7 @@ class Workplace:
             client_id=client_id,
             zoom=zoom,
             app=app,
+            sinks=sinks,
         )
         self.config.write_text(text)
 
@@ -93,22 +94,48 @@ async def run_demo(*, seconds: float, output: Path | None, keep: bool, out: Text
     The recording goes to `output`, or to a temporary directory that is removed unless `keep`. Raises RtmsdError when
     a part cannot start.
     """
-    clock = Clock()
     with workplace(output, keep=keep) as place:
-        async with Simulator(
-            meeting=default_meeting(seconds), directory=place.directory / "zoom", clock=clock
-        ) as zoom:
-            place.write_config(ca_file=zoom.ca_file, client_id=zoom.client_id)
-            secrets = {
-                "RTMSD_DEMO_CLIENT_SECRET": zoom.client_secret,
-                "RTMSD_DEMO_WEBHOOK_SECRET": zoom.webhook_secret,
-            }
-            async with running_daemon(place, secrets, clock) as at:
-                introduce(zoom.signaling_url, at, out)
-                out.write(f"A meeting of {seconds:g} s begins.\n")
-                with progress(at.report, out) as show:
-                    await follow(zoom.play(webhook=webhook_url(at)), at.report, show.tick, every_secs=1.0)
+        await play_spoken(place, seconds=seconds, out=out)
         return 0 if judge(place, out) else 1
+
+
+async def play_spoken(
+    place: Workplace,
+    *,
+    seconds: float,
+    out: TextIO,
+    sinks: str = "",
+    closing_secs: float = CLOSING_SECS,
+    waiting: str = "",
+) -> None:
+    """Play a meeting of `seconds` to a daemon that records it, and return when the recording is written, or should be.
+
+    `sinks` are further tables of its configuration; `waiting` is said when sinks are at work after the meeting.
+    Raises RtmsdError when a part cannot start.
+    """
+    clock = Clock()
+    async with Simulator(
+        meeting=default_meeting(seconds), directory=place.directory / "zoom", clock=clock
+    ) as zoom:
+        place.write_config(ca_file=zoom.ca_file, client_id=zoom.client_id, sinks=sinks)
+        secrets = {
+            "RTMSD_DEMO_CLIENT_SECRET": zoom.client_secret,
+            "RTMSD_DEMO_WEBHOOK_SECRET": zoom.webhook_secret,
+        }
+        async with running_daemon(place, secrets, clock) as at:
+            introduce(zoom.signaling_url, at, out)
+            out.write(f"A meeting of {seconds:g} s begins.\n")
+            with progress(at.report, out) as show:
+
+                async def tick() -> None:
+                    nonlocal waiting
+                    await show.tick()
+                    if waiting and _over(at.report) and _writing(at.report):
+                        show.say(waiting)
+                        waiting = ""
+
+                meeting = zoom.play(webhook=webhook_url(at))
+                await follow(meeting, at.report, tick, every_secs=1.0, closing_secs=closing_secs)
 
 
 @contextmanager
@@ -165,6 +192,7 @@ async def follow(
     tick: Callable[[], Awaitable[None]],
     *,
     every_secs: float,
+    closing_secs: float = CLOSING_SECS,
 ) -> None:
     """Play a meeting, and wait until its recording is written to its end, or should long be; `tick` again and again."""
     async with asyncio.TaskGroup() as tasks:
@@ -172,64 +200,36 @@ async def follow(
         while not played.done():
             await asyncio.wait([played], timeout=every_secs)
             await tick()
-    for _ in range(int(_CLOSING_SECS * 10)):
-        if all(stream.state in ("ended", "failed") for stream in report.streams()) and not any(
-            sink.writers for sink in report.sinks()
-        ):
+    for tenth in range(int(closing_secs * 10)):
+        if _over(report) and not _writing(report):
             break
         await asyncio.sleep(0.1)
+        if tenth % 10 == 9:
+            await tick()
     await tick()
 
 
-class Show:
-    """Shows how the streams are, on one line each, or in a table that stays below what is said."""
-
-    def __init__(self, report: Report, out: TextIO, live: Live | None) -> None:
-        self._report = report
-        self._out = out
-        self._live = live
-        self._last = ""
-
-    async def tick(self) -> None:
-        """Show how they are now; called about once a second."""
-        for stream in self._report.streams():
-            heard = ", ".join(f"{number} {kind}" for kind, number in stream.frames.items())
-            cells = [stream.state, f"{stream.age_secs:.0f} s", str(stream.speakers), heard, str(stream.gaps)]
-            if self._live is not None:
-                table = Table(
-                    "state", "age", "speakers", "frames", "gaps", title=f"stream {stream.stream_id}"
-                )
-                table.add_row(*cells)
-                self._live.update(table, refresh=True)
-            elif (line := "  ".join(cells)) != self._last:
-                self._last = line
-                self.say(
-                    f"  {cells[0]:8} {cells[1]:>5}   speakers {cells[2]}   frames {heard}   gaps {cells[4]}"
-                )
-
-    def say(self, line: str, *, indent: int = 0) -> None:
-        """Write a line; in a terminal it is wrapped, and goes on `indent` columns from the left."""
-        if self._live is None:
-            self._out.write(f"{line}\n")
-            self._out.flush()
-            return
-        console = self._live.console
-        wrapped = fill(line, console.width, subsequent_indent=" " * indent)
-        console.print(wrapped, markup=False, highlight=False, emoji=False)
+def _over(report: Report) -> bool:
+    return all(stream.state in ("ended", "failed") for stream in report.streams())
 
 
-@contextmanager
-def progress(report: Report, out: TextIO) -> Iterator[Show]:
-    """Show things on `out`, for as long as the context lasts."""
-    if not out.isatty():
-        yield Show(report, out, None)
-        return
-    with Live(console=Console(file=out), auto_refresh=False) as live:
-        yield Show(report, out, live)
+def _writing(report: Report) -> bool:
+    return any(sink.writers for sink in report.sinks())
 
 
-def judge(place: Workplace, out: TextIO) -> bool:
-    """List the one new recording and what is said in it; tell whether it is verified, complete, and to the meeting's end."""
+def tell_said(directory: Path, out: TextIO) -> bool:
+    """List what is said in a recording; True, for nothing can be wrong with that."""
+    lines = map(orjson.loads, (directory / "transcript.jsonl").read_bytes().splitlines())
+    out.write("What was said:\n")
+    out.writelines(f"  {line['start']:6.2f} s  {line['user_name']}: {line['text']}\n" for line in lines)
+    return True
+
+
+def judge(place: Workplace, out: TextIO, *, tell: Callable[[Path, TextIO], bool] = tell_said) -> bool:
+    """List the one new recording and what is said in it; tell whether it is verified, complete, and to the meeting's end.
+
+    `tell` lists what is said in the recording of a directory, and tells whether that is good.
+    """
     found = _manifests(place.recordings) - place.before
     if len(found) != 1:
         out.write(f"Expected one finished recording, found {len(found)}: the demo failed.\n")
@@ -242,7 +242,7 @@ def judge(place: Workplace, out: TextIO) -> bool:
         path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()
     ):
         out.write(f"  {name:28} {(directory / name).stat().st_size:>9} bytes\n")
-    out.write(f"What was said:\n{_said(directory)}")
+    told = tell(directory, out)
     out.write(f"{'Verified' if report.ok else 'NOT good'}: {report.summary}\n")
     if place.kept:
         out.write(f"The recording is in {directory}\n")
@@ -253,12 +253,7 @@ def judge(place: Workplace, out: TextIO) -> bool:
     to_its_end = manifest["stop"]["reason"] == StopReason.MEETING_ENDED
     if report.ok and not (heard and to_its_end):
         out.write("It is not all of the meeting: the demo failed.\n")
-    return report.ok and heard and to_its_end
-
-
-def _said(directory: Path) -> str:
-    lines = map(orjson.loads, (directory / "transcript.jsonl").read_bytes().splitlines())
-    return "".join(f"  {line['start']:6.2f} s  {line['user_name']}: {line['text']}\n" for line in lines)
+    return told and report.ok and heard and to_its_end
 
 
 def _manifests(recordings: Path) -> frozenset[Path]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from rtmsd.demo import Show, follow, introduce, judge, progress, running_daemon, webhook_url, workplace
+from rtmsd.demo import follow, introduce, judge, running_daemon, webhook_url, workplace
+from rtmsd.demo_show import Show, progress
 from rtmsd.diagnosis.why import why
 from rtmsd.runtime.clock import Clock
 from rtmsd.simulator import Says, guest_first_meeting
-from rtmsd.simulator.cloud import HOST_ID, Cloud, CloudApp, Controller, Gathering, Sent
+from rtmsd.simulator.cloud import HOST_ID, Cloud, Gathering, Sent, new_credentials
 from rtmsd.state.past import Story, read_journal
 
 PROMPT_SECS = 2.0
@@ -43,17 +43,7 @@ async def run_manual_demo(
     is, see `run_demo`. `clock` is another than the real one, in tests. Raises RtmsdError when a part cannot start.
     """
     clock = clock or Clock()
-    app = CloudApp(
-        name="demo",
-        client_id="simulated-client-id",
-        client_secret=secrets.token_urlsafe(24),
-        webhook_secret=secrets.token_urlsafe(24),
-    )
-    controller = Controller(
-        account_id=app.account_id,
-        client_id="simulated-controller-id",
-        client_secret=secrets.token_urlsafe(24),
-    )
+    app, controller = new_credentials("demo")
     diary = _Diary(clock)
     with workplace(output, keep=keep) as place:
         async with Cloud(

@@ -17,7 +17,7 @@ from rtmsd.streams.manager import StreamManager
 from rtmsd.streams.roster import Stream
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
-from rtmsd.web.status import EventSocketStatus, MeetingStatus, SinkStatus, StreamStatus, Sums
+from rtmsd.web.status import EventSocketStatus, MeetingStatus, OwnNumber, SinkStatus, StreamStatus, Sums
 from rtmsd.web.timeline import Speaker, Timeline
 from rtmsd.zoom.events import EventSocket
 
@@ -237,6 +237,7 @@ class Report:
             writers=len(outlet.lanes),
             last_success_ms=counters.last_success_ms,
             last_trouble_ms=trouble_ms,
+            numbers=[OwnNumber(*number) for number in outlet.numbers],
             sentence=" ".join(sentences),
             problem=in_trouble or bool(counters.waiting),
         )

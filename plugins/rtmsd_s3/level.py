@@ -10,6 +10,7 @@ import asyncio
 
 from structlog.typing import FilteringBoundLogger
 
+from rtmsd.api import TellNumber, no_number
 from rtmsd_s3.spool import Spool
 
 MEASURE_SECS = 5.0
@@ -19,10 +20,13 @@ _WARN_AT, _RESUME_AT = 0.8, 0.95
 class Level:
     """Measures the spool every few seconds; `full` from the limit on, until a twentieth of it is free again."""
 
-    def __init__(self, spool: Spool, *, limit_bytes: int, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, spool: Spool, *, limit_bytes: int, log: FilteringBoundLogger, measure: TellNumber = no_number
+    ) -> None:
         self._spool = spool
         self._limit_bytes = limit_bytes
         self._log = log
+        self._measure = measure
         self._warned = False
         self.full = False
 
@@ -41,6 +45,8 @@ class Level:
 
     def note(self, used_bytes: int) -> None:
         """Take a measurement; alarm when it passes a mark."""
+        self._measure("spool_bytes", used_bytes)
+        self._measure("spool_limit_bytes", self._limit_bytes)
         share = used_bytes / self._limit_bytes
         if share >= 1 and not self.full:
             self._log.error(self.sentence, used_bytes=used_bytes)

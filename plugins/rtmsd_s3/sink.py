@@ -48,7 +48,9 @@ class S3Sink:
         self._spool = Spool(
             Path(options.directory), Layout(options.layout), retention_days=options.retention_days
         )
-        self._level = Level(self._spool, limit_bytes=options.spool_limit_bytes, log=context.log)
+        self._level = Level(
+            self._spool, limit_bytes=options.spool_limit_bytes, log=context.log, measure=context.measure
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> S3Sink:

@@ -10,10 +10,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
+
+from rtmsd.api import TellNumber, no_number
 
 AHEAD_SECS = 60.0
 
@@ -37,32 +40,45 @@ class _Page(msgspec.Struct):
     open: list[OpenSession] = []  # msgspec copies the default for every instance
 
 
+@dataclass
+class _Day:
+    """A day of Unix time. `claimed` was sent, or is just being sent; `promised` is what the file says."""
+
+    number: int
+    secs: float = 0.0
+    claimed: float = 0.0
+    promised: float = 0.0
+
+
 class Account:
     """Counts, and says when a day's ceiling is reached (0: there is none).
 
     `day_secs` is what was sent on the present day, `sent` what was sent of each meeting to each engine, by stream id.
     """
 
-    def __init__(self, path: Path, *, most_per_day: float, log: FilteringBoundLogger) -> None:
-        self.day_secs = 0.0
+    def __init__(
+        self, path: Path, *, most_per_day: float, log: FilteringBoundLogger, count: TellNumber = no_number
+    ) -> None:
         self.sent: dict[str, dict[str, float]] = {}
         self._path = path
         self._most = most_per_day
         self._log = log
-        self._day = 0
-        self._claimed = 0.0  # sent, and just being sent
-        self._promised = 0.0  # what the file says
+        self._count = count
+        self._day = self._other = _Day(0)  # the present one, and the one before it
         self._open: list[OpenSession] = []
         self._alarmed = False
         self._changes = self._saved = 0  # of what the file says
         self._turned = asyncio.Condition()
         self._writer: asyncio.Task[None] | None = None
 
+    @property
+    def day_secs(self) -> float:
+        return self._day.secs
+
     async def __aenter__(self) -> Account:
         """Go on with what the last process wrote, and tell of sessions that it left open. Raises OSError."""
         page = await asyncio.to_thread(_read, self._path)
-        self._day, self.day_secs = page.day, page.secs
-        self._claimed = self._promised = page.secs
+        self._day = _Day(page.day, page.secs, page.secs, page.secs)
         for one in page.open:
             self._log.warning(
                 "a transcription session was open when rtmsd died: its engine ends it after a while, and may bill it until then",
@@ -77,7 +93,7 @@ class Account:
     async def __aexit__(self, *exc: object) -> None:
         """Write down exactly what was sent."""
         assert self._writer is not None
-        if self._day:
+        if self._day.number:
             await self._save(self.day_secs)
         self._writer.cancel()
         await asyncio.wait({self._writer})
@@ -85,7 +101,7 @@ class Account:
     def allows(self, secs: float, media_ms: float) -> bool:
         """Say whether so much may be sent; False when the ceiling of its day is reached, which is told once."""
         self._turn(int(media_ms) // _DAY_MS)
-        allowed = not self._most or self._claimed + secs <= self._most
+        allowed = not self._most or self._day.claimed + secs <= self._most
         if not allowed and not self._alarmed:
             self._alarmed = True
             self._log.error(
@@ -98,41 +114,48 @@ class Account:
         """Reserve so much; False when it is not allowed. `settle` ends it."""
         if not self.allows(secs, media_ms):
             return False
-        self._claimed += secs
-        if self._claimed > self._promised:
-            ahead = self._claimed + AHEAD_SECS
+        self._day.claimed += secs
+        if self._day.claimed > self._day.promised:
+            ahead = self._day.claimed + AHEAD_SECS
             await self._save(min(ahead, self._most) if self._most else ahead)
         return True
 
     def settle(self, secs: float, engine: str, stream_id: str, *, sent: bool) -> None:
         """Say what became of a claim."""
         if not sent:
-            self._claimed -= secs
+            self._day.claimed -= secs
             return
-        self.day_secs += secs
+        self._day.secs += secs
         engines = self.sent.setdefault(stream_id, {})
         engines[engine] = engines.get(engine, 0.0) + secs
+        self._count("sent_seconds", secs, engine=engine)
 
     @asynccontextmanager
     async def session(self, session: OpenSession) -> AsyncIterator[None]:
         """Write down that a session is open, for as long as the context lasts."""
         self._open.append(session)
         try:
-            await self._save(self._promised)
+            await self._save(self._day.promised)
             yield
         finally:
             self._open.remove(session)
-            await self._save(self._promised)
+            await self._save(self._day.promised)
 
     def _turn(self, day: int) -> None:
-        if day > self._day:
-            self._day = day
-            self.day_secs = self._claimed = self._promised = 0.0
-            self._alarmed = False
+        """Go on with another day; what comes late belongs to the present one.
+
+        A packet's time may be wrong by years: then the true day goes on afterwards, with what was sent on it.
+        """
+        if day in (self._day.number, self._day.number - 1):
+            return
+        known = self._other if self._other.number == day else _Day(day)
+        self._day, self._other = known, self._day
+        known.promised = 0.0  # the file is about another day
+        self._alarmed = False
 
     async def _save(self, secs: float) -> None:
         """Wait until the file says what is so now. Cancelling is safe: it is written all the same."""
-        self._promised = secs
+        self._day.promised = secs
         self._changes += 1
         change = self._changes
         async with self._turned:
@@ -144,7 +167,7 @@ class Account:
         while True:
             async with self._turned:
                 await self._turned.wait_for(lambda: self._changes > self._saved)
-            change, page = self._changes, _Page(self._day, self._promised, list(self._open))
+            change, page = self._changes, _Page(self._day.number, self._day.promised, list(self._open))
             try:
                 await asyncio.to_thread(_write, self._path, page)
             except OSError as error:

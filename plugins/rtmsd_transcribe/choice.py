@@ -11,7 +11,7 @@ def find_class(name: str) -> type[Any]:
     module_name, _, class_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  # supervision: any fault of an engine's author
         raise ValueError(
             f'engines: "{name}" names the module {module_name}, which cannot be imported ({error}): install it where '
             "rtmsd is installed"

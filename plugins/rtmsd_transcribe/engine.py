@@ -24,6 +24,10 @@ class EngineLost(RtmsdError):
         super().__init__(sentence)
 
 
+class EngineStalled(EngineLost):
+    """A session took sound, and did not answer it in the time it had. The same sound is not offered to it for ever."""
+
+
 class EngineRefused(RtmsdError):
     """The engine will not work until somebody changes something: a wrong key, an unknown model, no credit."""
 
@@ -43,7 +47,7 @@ class Heard:
     """What an engine understood; seconds from the first sample that the session got.
 
     `final`: it will not change, and nothing before `end_secs` is still to come. What is not final is replaced by what comes
-    next.
+    next. An empty text says that there are no words so far, and that somebody listens.
     """
 
     text: str
@@ -71,7 +75,10 @@ class Session(Protocol):
 class Engine(Protocol):
     """Opens sessions. One for each configured engine, entered once; several sessions are open at the same time.
 
-    `real_time_only`: sound must not be sent faster than it was spoken.
+    `real_time_only`: sound must not be sent faster than it was spoken. An engine may also have `live`, which is taken for
+    False where it is missing: it answers while sound comes, not piece by piece, and a few seconds after `finish` it is
+    through. One that is live and silent for long is asked to finish, and left when it does not: before anything is forgotten
+    that the next engine should hear.
     """
 
     name: str

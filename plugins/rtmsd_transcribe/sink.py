@@ -33,7 +33,10 @@ class TranscribeSink:
         self._context = context
         self._manner = manner
         self._account = Account(
-            context.state_dir / "account.json", most_per_day=max_seconds_per_day, log=context.log
+            context.state_dir / "account.json",
+            most_per_day=max_seconds_per_day,
+            log=context.log,
+            count=context.count,
         )
         self._stack = AsyncExitStack()
         self._open: dict[str, list[Transcriber]] = {}
@@ -47,7 +50,7 @@ class TranscribeSink:
             except OSError as error:
                 raise SinkError(self._cannot("read", error)) from error
             entered = [await stack.enter_async_context(engine) for engine in self._engines]
-            self._lineup = Lineup(entered, log=self._context.log)
+            self._lineup = Lineup(entered, log=self._context.log, count=self._context.count)
             self._stack = stack.pop_all()
         return self
 
@@ -84,6 +87,7 @@ class TranscribeSink:
             manner=self._manner,
             publish=self._context.publish,
             log=self._context.log,
+            count=self._context.count,
         )
         self._open.setdefault(stream.stream_id, []).append(transcriber)
         share = _WHEN_STOPPED

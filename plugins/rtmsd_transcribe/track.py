@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ PRE_ROLL_MS = 500
 JITTER_MS = 10.0
 """A packet whose time is so near to where the track stands is appended, as in a recording (so that nothing clicks)."""
 
+SHORT_PAUSE_MS = 300.0
+"""A pause between two sentences, rather than in a word."""
+
 _VOICED, _OF = 5, 8
 """So many of the last steps must sound like speech before a session is opened: a cough costs nothing."""
 
@@ -28,12 +32,16 @@ _VOICED, _OF = 5, 8
 class Track:
     """Takes one participant's frames, and calls `begin` with each Speech when it begins.
 
-    A Speech ends after `silence_ms` without speech. Nothing is assumed about the order and rate of frames: what is
+    A Speech ends after `silence_ms` without speech; one that is half as long as `longest_ms` ends at the next short pause,
+    and at that length at the latest. Nothing is assumed about the order and rate of frames: what is
     missing within a Speech becomes silence, and what comes late stands at its own time.
     """
 
-    def __init__(self, *, silence_ms: float, begin: Callable[[Speech], None]) -> None:
+    def __init__(
+        self, *, silence_ms: float, begin: Callable[[Speech], None], longest_ms: float = math.inf
+    ) -> None:
         self._silence_ms = silence_ms
+        self._longest_ms = longest_ms
         self._begin = begin
         self._ear = webrtcvad.Vad(2)
         self._conversion: Conversion | None = None
@@ -100,10 +108,8 @@ class Track:
         voiced = self._ear.is_speech(pcm, RATE)
         if self._speech is not None:
             self._speech.add(self._step_ms, pcm)
-            if voiced:
-                self._quiet_ms = 0.0
-            else:
-                self._quiet(STEP_MS)
+            self._quiet_ms = 0.0 if voiced else self._quiet_ms
+            self._quiet(0 if voiced else STEP_MS)
             return
         self._before.append((self._step_ms, pcm))
         self._voiced.append(voiced)
@@ -111,8 +117,11 @@ class Track:
             self._start_speech()
 
     def _quiet(self, ms: float) -> None:
+        assert self._speech is not None
         self._quiet_ms += ms
-        if self._quiet_ms >= self._silence_ms:
+        length_ms = self._speech.end / SAMPLES_PER_MS
+        long = length_ms >= self._longest_ms / 2 and self._quiet_ms >= SHORT_PAUSE_MS
+        if long or self._quiet_ms >= self._silence_ms or length_ms >= self._longest_ms:
             self._stop_speech()
 
     def _start_speech(self) -> None:

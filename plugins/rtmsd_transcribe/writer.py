@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from rtmsd.api import AudioFrame, Event, Item, SinkReject, StreamInfo
+from rtmsd.api import AudioFrame, Event, Item, SinkReject, StreamInfo, TellNumber, no_number
 from rtmsd_transcribe.account import Account
+from rtmsd_transcribe.engine import RATE
 from rtmsd_transcribe.lineup import Lineup
-from rtmsd_transcribe.speech import Speech
+from rtmsd_transcribe.speech import KEPT_SECS, Speech
 from rtmsd_transcribe.talk import Manner, Talk
 from rtmsd_transcribe.track import Track
 
@@ -30,12 +31,14 @@ class Transcriber:
         manner: Manner,
         publish: Callable[[StreamInfo, Item], None],
         log: FilteringBoundLogger,
+        count: TellNumber = no_number,
     ) -> None:
         self._stream = stream
         self._lineup = lineup
         self._account = account
         self._manner = manner
         self._publish = publish
+        self._count = count
         self._log = log.bind(stream_id=stream.stream_id)
         self._tracks: dict[int, Track] = {}
         self._talks: dict[asyncio.Task[None], Talk] = {}
@@ -74,6 +77,7 @@ class Transcriber:
             )
 
     def _begin(self, speech: Speech) -> None:
+        self._make_room(speech.user_id)
         talk = Talk(
             speech,
             stream_id=self._stream.stream_id,
@@ -87,8 +91,21 @@ class Transcriber:
         self._talks[task] = talk
         task.add_done_callback(self._over)
 
+    def _make_room(self, user_id: int) -> None:
+        """Of all that a speaker said and that is not answered, keep as much as of one speech: engines may be away for hours."""
+        room = KEPT_SECS * RATE
+        for task, talk in reversed(self._talks.items()):
+            speech = talk.speech
+            if speech.user_id == user_id:
+                speech.forget(speech.end - room)
+                room -= speech.end - speech.first
+                if speech.first == speech.end and talk.waits:
+                    task.cancel()  # nothing is left to be sent
+
     def _over(self, task: asyncio.Task[None]) -> None:
-        self._lost_secs += self._talks.pop(task).lost_secs
+        lost_secs = self._talks.pop(task).lost_secs
+        self._lost_secs += lost_secs
+        self._count("lost_seconds", lost_secs)
         if not task.cancelled() and (error := task.exception()):
             self._log.error("a speech could not be transcribed", error=type(error).__name__)
 
@@ -103,8 +120,10 @@ class Transcriber:
             if self._talks:
                 await asyncio.wait(self._talks, timeout=within_secs)
         finally:
-            await self.abandon()
-        self._tell()
+            try:
+                await self.abandon()
+            finally:
+                self._tell()
 
     async def abandon(self) -> None:
         """End all sessions now."""

@@ -2,7 +2,7 @@
 
 from rtmsd.api.hookspecs import hookimpl
 from rtmsd.api.secrets import Secret
-from rtmsd.api.sinks import Sink, SinkContext, SinkType, SinkWriter
+from rtmsd.api.sinks import Sink, SinkContext, SinkType, SinkWriter, TellNumber, no_number
 from rtmsd.errors import RtmsdError, SinkError, SinkReject, SinkRetry
 from rtmsd.frames import (
     AudioFormat,
@@ -45,7 +45,9 @@ __all__ = [
     "SpokenWord",
     "StreamEnd",
     "StreamInfo",
+    "TellNumber",
     "TranscriptFrame",
     "VideoFrame",
     "hookimpl",
+    "no_number",
 ]

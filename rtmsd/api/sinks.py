@@ -25,6 +25,16 @@ def _to_nobody(stream: StreamInfo, item: Item) -> None:
     """What publishing is where no other sink is."""
 
 
+class TellNumber(Protocol):
+    """Tells rtmsd a number of the sink's own, by its name and labels."""
+
+    def __call__(self, name: str, value: float, /, **labels: str) -> None: ...
+
+
+def no_number(name: str, value: float, /, **labels: str) -> None:
+    """Do nothing: what `count` and `measure` are where nobody looks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SinkContext:
     """What a sink gets to know about its surroundings.
@@ -37,12 +47,21 @@ class SinkContext:
     that stream which want it, never back. Call it in the event loop; it returns at once and cannot fail, and after the
     stream's end it does nothing. Only a sink whose type says `publishes` may use it. The others get StreamEnd when this
     sink's writer is closed, or `drain_secs` after this sink got it: what is published later is lost.
+
+    `count` adds to a number of the sink's own that only grows, `measure` says where one stands that goes up and down:
+    `count("sent_seconds", 0.1, engine="x")` is rtmsd_sink_sent_seconds_total{sink, engine} in /metrics,
+    `measure("spool_bytes", 5)` is rtmsd_sink_spool_bytes{sink}, and the status page shows both. Call them in the event
+    loop; they return at once and cannot fail. A name is of a-z, 0-9 and "_", with its unit last and without "_total". A
+    number is finite, and what is counted not negative. Labels say what few kinds there are, never which person, meeting
+    or stream: all in all a sink has at most 100 numbers. What is not so is left out, and told once.
     """
 
     name: str
     version: str
     state_dir: Path
     publish: Callable[[StreamInfo, Item], None] = _to_nobody
+    count: TellNumber = no_number
+    measure: TellNumber = no_number
     drain_secs: float = 10.0
     log: structlog.typing.FilteringBoundLogger = field(
         default_factory=lambda: structlog.get_logger("rtmsd.sink")

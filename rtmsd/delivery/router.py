@@ -10,6 +10,7 @@ import structlog
 
 from rtmsd.api.sinks import Sink
 from rtmsd.delivery.lane import Lane
+from rtmsd.delivery.numbers import SinkNumbers
 from rtmsd.delivery.produced import ProducedRoute
 from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
 from rtmsd.delivery.route import LaneEnd, StreamRoute
@@ -51,6 +52,7 @@ class Outlet:
         rules: DeliveryRules,
         publishes: bool = False,
         replaces: frozenset[MediaKind] = frozenset(),
+        numbers: SinkNumbers | None = None,
     ) -> None:
         self.name = name
         self.publishes = publishes
@@ -61,6 +63,7 @@ class Outlet:
         self.lane_rules = lane_rules
         self.rules = rules
         self.counters = SinkCounters()
+        self.numbers = numbers or SinkNumbers()
         self.ticker = Ticker(lane_rules.batch_secs)
         self.lanes: list[Lane] = []
         self._dropped_before = 0  # by lanes that are gone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import get_args
 
 from aiohttp import web
@@ -20,7 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from rtmsd.web.counters import Histogram
-from rtmsd.web.status import PENDING, MeetingState, StatusSource
+from rtmsd.web.status import PENDING, MeetingState, SinkStatus, StatusSource
 
 
 class Metrics:
@@ -160,6 +160,21 @@ class _Numbers(Collector):
             "sink",
             {sink.name: sink.last_success_ms / 1000 for sink in sinks if sink.last_success_ms is not None},
         )
+        yield from _own_numbers(sinks)
+
+
+def _own_numbers(sinks: Iterable[SinkStatus]) -> Iterator[Metric]:
+    """What sinks tell of themselves: a family for each name, whose kind and labels are the sinks' to choose."""
+    families: dict[str, Metric] = {}
+    for sink in sinks:
+        for name, labels, value, grows in sink.numbers:
+            full = f"rtmsd_sink_{name}"
+            kind = CounterMetricFamily if grows else GaugeMetricFamily
+            family = families.setdefault(full, kind(full, f"Told by the sink: {name.replace('_', ' ')}."))
+            if isinstance(family, kind):  # two sinks that do not agree what it is: the first is right
+                suffix = "_total" if grows else ""
+                family.add_sample(full + suffix, {"sink": sink.name, **dict(labels)}, value)
+    yield from families.values()
 
 
 def _counter(name: str, help_text: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -13,7 +13,7 @@ from rtmsd.web.counters import REFUSALS, WebhookCounters
 from rtmsd.web.problems import problems
 from rtmsd.web.status import LIVING, PENDING, MeetingStatus, StatusSource, StreamStatus
 from rtmsd.web.timeline import HEIGHT, WIDTH, Drawing, draw
-from rtmsd.web.words import ago, amount, count, duration
+from rtmsd.web.words import ago, amount, count, duration, told
 
 RENDER_SECS = 1.0
 
@@ -52,7 +52,9 @@ class Page:
         self._rendered: Rendered | None = None
         self._at = 0.0
         self._templates = templates
-        self._templates.filters.update(duration=duration, amount=amount, count=count, ago=self._ago)
+        self._templates.filters.update(
+            duration=duration, amount=amount, count=count, told=told, ago=self._ago
+        )
 
     def rendered(self) -> Rendered:
         """Return the page as it is, or was less than a second ago."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check
@@ -92,6 +92,15 @@ class EventSocketStatus:
         return "disconnected" if self.problem else "connecting"
 
 
+class OwnNumber(NamedTuple):
+    """A number that a sink tells of itself. `name` has its unit at its end; `grows`: it is a sum, and never smaller."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    value: float
+    grows: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class SinkStatus:
     """One configured sink, over all its streams. `drops` counts lost frames by reason, `written` items.
@@ -108,6 +117,7 @@ class SinkStatus:
     last_success_ms: int | None
     written: int = 0
     drops: Mapping[str, int] = field(default_factory=dict)
+    numbers: Sequence[OwnNumber] = ()
     last_trouble_ms: int | None = None
     sentence: str = ""
     problem: bool = False

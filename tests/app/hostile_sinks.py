@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal
 
-from rtmsd.api import Item, MediaKind, SinkContext, SinkType, StreamInfo
+from rtmsd.api import Item, MediaKind, SinkContext, SinkType, StreamInfo, TellNumber, no_number
 from rtmsd.plugins import Plugins, load_plugins
 
 Vice = Literal["raises", "hangs", "is-slow", "leaks"]
@@ -26,12 +26,13 @@ class HostileOptions:
 
 
 class HostileSink:
-    """Each has one vice. `kept` holds the items of every batch whose write returned, by stream."""
+    """Each has one vice, and all count what nobody should. `kept` holds the items of every batch whose write returned, by stream."""
 
     def __init__(self, vice: Vice) -> None:
         self.vice = vice
         self.kept: dict[str, list[Item]] = defaultdict(list)
         self.hoard: list[bytes] = []
+        self.count: TellNumber = no_number
         self._writes = 0
 
     async def __aenter__(self) -> HostileSink:
@@ -55,6 +56,9 @@ class HostileSink:
     async def suffer(self, batch: Sequence[Item]) -> None:
         """Do to rtmsd what this sink does."""
         self._writes += 1
+        for number in range(500):
+            self.count("items", 1, of=f"{self._writes} {number}")
+        self.count("Ж" * self._writes, -1.0, sink="disk")
         if self.vice == "raises" and self._writes % 3 == 0:
             raise RuntimeError("every third time")
         if self.vice == "hangs":
@@ -81,6 +85,7 @@ def with_hostile_sinks() -> tuple[Plugins, dict[Vice, HostileSink]]:
     wants = frozenset({MediaKind.AUDIO, MediaKind.TRANSCRIPT})
 
     def build(options: HostileOptions, context: SinkContext) -> HostileSink:
+        sinks[options.vice].count = context.count
         return sinks[options.vice]
 
     plugins = load_plugins()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,12 @@ async def running(
     after: str = "",
     plugins: Plugins | None = None,
     clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Ready]:
     """Run a daemon for the app of a simulated Zoom, as `daemon_of` does.
 
-    `media` is added to `[apps.media]`, `before` and `after` to the configuration at its ends; `clock` is another than the real one.
+    `media` is added to `[apps.media]`, `before` and `after` to the configuration at its ends; `clock` is another than the
+    real one, `environ` has secrets besides those of the app.
     """
     path = tmp / "rtmsd.toml"
     config_text = configuration(
@@ -104,11 +106,12 @@ async def running(
     )
     path.write_text(before + config_text + after)
     plugins = plugins or load_plugins(directory=find_plugin_dir(path))
-    environ = {
+    secrets = {
         "CLIENT_SECRET": client_secret or zoom.client_secret,
         "WEBHOOK_SECRET": zoom.webhook_secret,
+        **(environ or {}),
     }
-    config = load_config(path, sink_types=plugins.sink_types, environ=environ)
+    config = load_config(path, sink_types=plugins.sink_types, environ=secrets)
     async with daemon_of(config, plugins, clock=clock or Clock()) as ready:
         yield ready
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from fast_time import FastClock, run_fast
 
 from rtmsd.cli import main
-from rtmsd.demo import progress
 from rtmsd.demo_manual import run_manual_demo
+from rtmsd.demo_show import progress
 from rtmsd.web.status import StreamStatus
 
 SPEED = 4

@@ -14,6 +14,7 @@ from running_daemon import assert_equals_truth, manifest, running, webhook_url
 
 from rtmsd.api import AudioFrame, Gap, Item, MediaKind, StreamEnd, TranscriptFrame
 from rtmsd.app import Ready
+from rtmsd.delivery.numbers import MOST_NUMBERS
 from rtmsd.recording import verify
 from rtmsd.simulator import Simulator, Truth, default_meeting
 
@@ -106,6 +107,7 @@ async def test_hostile_sinks_hurt_only_themselves(tmp_path: Path) -> None:
         assert manifest(path)["completeness"] == 1.0 and manifest(path)["gaps"] == []
         assert verify(path).problems == []
     assert (status["disk"].dropped, status["disk"].errors) == (0, 0)
+    assert {len(one.numbers) for one in status.values()} == {0, MOST_NUMBERS}
 
     assert worst[0] <= QUEUE_BYTES + 200 * 20  # gaps, events and the end are never dropped
     assert shown == {name: one.dropped for name, one in status.items()}

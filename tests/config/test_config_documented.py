@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rtmsd_file
+import rtmsd_transcribe
 from rtmsd.config import (
     AdminConfig,
     AppConfig,
@@ -28,6 +29,8 @@ from rtmsd.config import (
     load_config,
 )
 from rtmsd_file import FileOptions
+from rtmsd_transcribe.engines import ENGINES
+from rtmsd_transcribe.options import TranscribeOptions
 
 FILE = Path(__file__).parents[2] / "config" / "rtmsd.toml"
 
@@ -39,6 +42,17 @@ OF_AN_APP = ("only", "media", "manual", "hosts", "expected", "events")
 
 # Defaults that another option decides, or that are shown by an example because there is none.
 SHOWN_BY_EXAMPLE = {"sinks.signing_key", "admin.token", "webhook.public_url", "zoom.ca_file", "apps.sinks"}
+
+
+APP = """
+[webhook]
+listen = "127.0.0.1:0"
+[[apps]]
+name = "notes"
+client_id = "x"
+client_secret = { env = "A" }
+webhook_secrets = [{ env = "B" }]
+"""
 
 
 def _uncommented() -> dict[str, Any]:
@@ -54,7 +68,7 @@ def _written(default: Any) -> Any:
     """Write a default the way TOML would."""
     if isinstance(default, tuple):
         return list(default)
-    return default if isinstance(default, bool | int | float | str) else str(default)
+    return default if isinstance(default, bool | int | float | str | dict) else str(default)
 
 
 def test_every_option_and_default() -> None:
@@ -93,6 +107,43 @@ def test_every_option_and_default() -> None:
         if default is not dataclasses.MISSING and path not in SHOWN_BY_EXAMPLE:
             assert documented[path] == _written(default), path
     assert {field.name for field in dataclasses.fields(Config)} - {"warnings", *TOP} == set(document)
+
+
+def test_the_transcription_sink() -> None:
+    """So it is with the second sink, which is left out at first, and with the table of each of its engines."""
+    _, documented = _uncommented()["sinks"]
+    tables = [
+        (documented, TranscribeOptions),
+        *((documented[name], one.options) for name, one in ENGINES.items()),
+    ]
+    for table, options in tables:
+        fields = {field.name: field for field in dataclasses.fields(options)}
+        assert table.keys() - {"name", "type"} == fields.keys(), options
+        for name, field in fields.items():
+            default = (
+                field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+            )
+            if default is not dataclasses.MISSING and default is not None:
+                assert table[name] == _written(default), name
+
+
+def test_the_transcription_sink_loads(tmp_path: Path) -> None:
+    """Without its marks of a comment it is a configuration, once the secrets and a model are there."""
+    text = re.sub(r"^#(?=[a-z_]+ = |\[)", "", FILE.read_text(), flags=re.MULTILINE)
+    (tmp_path / "rtmsd.toml").write_text(
+        'state_dir = "/var/lib/rtmsd"\n'
+        + APP
+        + text[text.rindex("[[sinks]]") :].replace("/var/lib/rtmsd/models/small", str(tmp_path))
+    )
+    for name in ("model.bin", "tokenizer.json"):
+        (tmp_path / name).touch()
+    for name in ("engine-secret", "deepgram-key", "assemblyai-key", "openai-key"):
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o600)
+    environ = {"A": "a", "B": "b", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    types = {one.name: one for one in rtmsd_transcribe.rtmsd_sink_types()}
+    [sink] = load_config(tmp_path / "rtmsd.toml", sink_types=types, environ=environ).sinks
+    assert sink.name == "transcript" and sink.options.engines == ("deepgram", "openai")
 
 
 def test_every_option_has_a_sentence() -> None:

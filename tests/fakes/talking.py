@@ -73,6 +73,8 @@ async def _converse(session: Session, pcm: bytes, told: Told, offset: float, rea
 
 async def _hear(session: Session, told: Told, offset: float) -> None:
     async for heard in session.heard():
+        if not heard.text:
+            continue
         (told.finals if heard.final else told.interims).append(_moved(heard, offset))
 
 

@@ -58,6 +58,7 @@ class MemorySink:
         self.options = options
         self.store = options.store
         self.state_dir = context.state_dir
+        self.count, self.measure = context.count, context.measure
 
     async def __aenter__(self) -> MemorySink:
         return self
@@ -108,6 +109,8 @@ class MemoryWriter(AbstractAsyncContextManager[SinkWriter]):
     def keep(self, batch: Sequence[Item]) -> None:
         kept = self.sink.store.frames.setdefault(self.stream.stream_id, [])
         kept.extend(item for item in batch if isinstance(item, Frame))
+        self.sink.count("kept_items", len(batch))
+        self.sink.measure("kept_frames", len(kept))
 
 
 MemorySink.writer = MemoryWriter

@@ -61,6 +61,16 @@ class SortsTheBatch(MemoryWriter):
         await super().write(batch)
 
 
+@wrong("whole_stream", rules.NUMBERS, "labels are few")
+class CountsForEachFrame(MemoryWriter):
+    """Has a number for each frame, which Prometheus would keep for ever."""
+
+    async def write(self, batch: Sequence[Item]) -> None:
+        await super().write(batch)
+        for item in batch:
+            self.sink.count("frames", 1, of=str(id(item)))
+
+
 @wrong("late_writer", rules.VALID, "are not there")
 class CollectsUntilTheEnd(MemoryWriter):
     """Says that items are taken, and loses them when its writer is retired."""

@@ -27,6 +27,7 @@ from structlog.testing import capture_logs
 import rtmsd_s3.level
 from rtmsd.api import Gap, SinkError, SinkReject
 from rtmsd.api.recording import Layout
+from rtmsd.delivery.numbers import SinkNumbers
 from rtmsd_s3.level import Level
 from rtmsd_s3.spool import Spool
 
@@ -52,12 +53,13 @@ class Log:
 )
 def test_the_level(tmp_path: Path, measured: list[int], full: list[bool], said: list[str]) -> None:
     """A warning from four fifths, an alarm at the limit, no more until a twentieth is free; each is said once."""
-    log = Log()
-    level = Level(Spool(tmp_path, LAYOUT), limit_bytes=100, log=log)  # type: ignore[arg-type]
+    log, numbers = Log(), SinkNumbers()
+    level = Level(Spool(tmp_path, LAYOUT), limit_bytes=100, log=log, measure=numbers.measure)  # type: ignore[arg-type]
     seen = []
     for used in measured:
         level.note(used)
         seen.append(level.full)
+        assert {one.name: one.value for one in numbers} == {"spool_bytes": used, "spool_limit_bytes": 100}
     assert seen == full
     assert log.said == said
 

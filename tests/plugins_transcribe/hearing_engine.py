@@ -26,6 +26,7 @@ class Plan:
     opens_after: float = 0.0
     error: EngineLost | EngineRefused | None = None  # instead of a session
     hangs: bool = False  # answers nothing
+    stalls_at: float | None = None  # the seconds of sound after which nothing is answered any more
 
 
 @dataclass
@@ -34,6 +35,7 @@ class HearingEngine:
 
     name: str = "hearing"
     real_time_only: bool = False
+    live: bool = True
     plans: list[Plan] = field(default_factory=list)
     sessions: list[HearingSession] = field(default_factory=list)
     tries: int = 0
@@ -91,6 +93,8 @@ class HearingSession:
             raise EngineLost("the engine's machine was switched off")
         self.sound += pcm
         self.came.append(asyncio.get_running_loop().time())
+        if self._stalled:
+            return
         for sentence in SENTENCES:
             self._listen(sentence.text, sentence.pcm, len(pcm))
 
@@ -104,9 +108,14 @@ class HearingSession:
             self._heard.add((text, found))
             self._answers.put_nowait(_heard(text, found, len(pcm), final=True))
 
+    @property
+    def _stalled(self) -> bool:
+        stalls_at = self.plan.stalls_at
+        return stalls_at is not None and len(self.sound) > stalls_at * BYTES_PER_SEC
+
     async def finish(self) -> None:
         self.finished = True
-        if not self.plan.hangs:
+        if not self.plan.hangs and not self._stalled:
             self._answers.put_nowait(None)
 
     async def heard(self) -> AsyncIterator[Heard]:

@@ -16,7 +16,7 @@ import echo_child
 import msgspec
 import pytest
 
-from rtmsd_transcribe.engine import EngineLost, EngineRefused
+from rtmsd_transcribe.engine import EngineLost, EngineRefused, EngineStalled
 from rtmsd_transcribe.engines.child import Child, Children
 
 PROGRAM = Path(echo_child.__file__)
@@ -147,7 +147,7 @@ async def test_a_child_that_hangs_is_ended() -> None:
     """One that does not answer in time is killed, and the next starts."""
     async with child(answer_secs=0.3) as one:
         await one.start()
-        with pytest.raises(EngineLost, match="did not answer"):
+        with pytest.raises(EngineStalled, match="did not answer"):
             await ask(one, busy_secs=60)
         await one.start()
 

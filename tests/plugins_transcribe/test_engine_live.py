@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import fake_deepgram
 import pytest
 from coded_speech import Ear, sentence, silence, texts, word
 from fake_assemblyai import FakeAssemblyAI
@@ -19,7 +20,7 @@ from fast_time import run_fast
 from talking import PIECE_BYTES, Told, pieces, talk
 
 from rtmsd.api import Secret
-from rtmsd_transcribe.engine import Engine, EngineLost, EngineRefused
+from rtmsd_transcribe.engine import Engine, EngineLost, EngineRefused, EngineStalled
 from rtmsd_transcribe.engines.assemblyai import AssemblyAI, AssemblyAIOptions
 from rtmsd_transcribe.engines.deepgram import Deepgram, DeepgramOptions
 from rtmsd_transcribe.engines.vosk import Vosk, VoskOptions
@@ -148,11 +149,12 @@ def test_a_slow_service_is_waited_for(kind: Kind) -> None:
 
 
 @every_engine
-def test_a_service_that_says_nothing_any_more_is_left(kind: Kind) -> None:
-    """When the last answers do not come the session is lost, after saying goodbye."""
+def test_a_service_that_says_nothing_any_more_is_left(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the last answers do not come the session is lost, after saying goodbye; it is said who hung up."""
+    monkeypatch.setattr(fake_deepgram, "IDLE_SECS", 300.0)
 
     async def do(engine: Engine, service: FakeLiveService) -> None:
-        with pytest.raises(EngineLost, match=r"closed the session"):
+        with pytest.raises(EngineStalled, match=r"did not answer the rest within 30 s"):
             await talk(engine, SPEECH[: PIECE_BYTES * 8], real_time=True)
         assert service.sessions[0].said_goodbye
 
@@ -264,7 +266,7 @@ def test_deepgram_is_kept_alive_through_silence() -> None:
             for piece in pieces(sentence([3])):
                 await session.send(piece)
             await session.finish()
-            heard = [one.text async for one in session.heard() if one.final]
+            heard = [one.text async for one in session.heard() if one.final and one.text]
         assert heard == ["word-1 word-2", "word-3"]
         assert service.sessions[0].close_code is None
         assert 10 <= service.sessions[0].keep_alives <= 20

@@ -71,7 +71,18 @@ def test_deepgram_ends_a_sentence_also_so(ending: str) -> None:
     dialect = DeepgramDialect()
     dialect.received(results("Yes", 1, 2))
     assert short(dialect.received(ending)) == [("Yes", 1, 2, True)]
-    assert dialect.received(ending) == []
+    assert [heard for heard in dialect.received(ending) if heard.text] == []
+
+
+def test_deepgram_says_where_nothing_was_said() -> None:
+    """A final result without words answers its sound, unless words before it still wait for the end of their sentence."""
+    dialect = DeepgramDialect()
+    assert short(dialect.received(results("", 1.2, 3.8))) == [
+        ("", pytest.approx(1.0), pytest.approx(4.0), True)
+    ]
+    assert [one.final for one in dialect.received(results("", 4, 5, final=False))] == [False]
+    dialect.received(results("Yes", 5, 6))
+    assert dialect.received(results("", 6, 9)) == []
 
 
 def test_deepgram_gives_what_is_left_at_the_end() -> None:
@@ -174,6 +185,15 @@ def test_vosk_answers_belong_to_their_pieces() -> None:
     assert not dialect.done
     assert short(dialect.received('{"text":"bye"}')) == [("bye", 2, 3, True)]
     assert dialect.done
+
+
+def test_vosk_says_where_nothing_was_said() -> None:
+    """Each piece has its answer, also one without words: it shows that the server listens, and what it has settled."""
+    dialect = VoskDialect()
+    for _ in range(2):
+        dialect.sound(bytes(32000))
+    assert short(dialect.received('{"partial":""}')) == [("", 0, 1, False)]
+    assert short(dialect.received('{"text":""}')) == [("", 0, 2, True)]
 
 
 def test_vosk_words_are_spelled_as_the_server_wants_them() -> None:

@@ -14,7 +14,7 @@ from fast_time import run_fast
 from talking import talk
 
 from rtmsd.api import Secret
-from rtmsd_transcribe.engine import EngineLost, EngineRefused
+from rtmsd_transcribe.engine import EngineLost, EngineRefused, EngineStalled
 from rtmsd_transcribe.engines.openai import OpenAI, OpenAIOptions
 
 SPEECH = (
@@ -150,10 +150,10 @@ def test_a_request_that_fails_costs_nothing(statuses: list[int | None]) -> None:
 
 
 def test_a_server_that_is_too_slow_is_lost() -> None:
-    """An answer has its time."""
+    """An answer has its time; a server that took the sound is not asked for ever."""
 
     async def do(engine: OpenAI) -> None:
-        with pytest.raises(EngineLost, match="in time"):
+        with pytest.raises(EngineStalled, match="in time"):
             await talk(engine, SPEECH)
 
     between(FakeOpenAI(Faults(slow_secs=30)), do, answer_secs=2.0)

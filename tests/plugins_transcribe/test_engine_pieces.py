@@ -7,9 +7,9 @@ from coded_speech import Ear, sentence, silence, word
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmsd_transcribe.engine import Heard, Word
+from rtmsd_transcribe.engine import RATE, Heard, Word
 from rtmsd_transcribe.engines.pieces import FRAME_BYTES, Cutter, Piece, webrtc_speech
-from rtmsd_transcribe.engines.piecewise import orderly
+from rtmsd_transcribe.engines.piecewise import PieceSession, orderly
 
 LOUD = b"\x00\x20"
 
@@ -99,23 +99,41 @@ def test_real_detection_finds_every_word() -> None:
 
 
 times = st.floats(-5, 60)
+PIECE = Piece(bytes(RATE * 2 * 30), start_secs=7.0, speech_start_secs=0.3, speech_end_secs=29.5)
 
 
 @given(spans=st.lists(st.tuples(times, times, times, times), max_size=8))
 def test_answers_are_put_in_order(spans: list[tuple[float, float, float, float]]) -> None:
-    """Whatever times a model makes up: no answer begins before the one before it has ended, or ends after the sound."""
+    """Whatever times a model makes up: no answer begins before the one before it has ended, and all lie in the speech."""
     answer = [
         Heard("a", start, end, True, (Word("a", word_start, word_end),))
         for start, end, word_start, word_end in spans
     ]
-    last = 0.0
-    for heard in orderly(answer, 30.0):
-        assert last <= heard.start_secs <= heard.end_secs <= 30
-        assert last <= heard.words[0].start_secs <= heard.words[0].end_secs <= 30
+    last = 0.3
+    for heard in orderly(answer, PIECE):
+        assert last <= heard.start_secs <= heard.end_secs <= 29.5
+        assert last <= heard.words[0].start_secs <= heard.words[0].end_secs <= 29.5
         last = heard.end_secs
 
 
 def test_answers_in_order_are_left_alone() -> None:
     """Good times stay; what has no text, or begins after the sound, goes."""
     good = [Heard("a", 0.5, 1.0, True), Heard("b", 1.0, 2.0, True)]
-    assert orderly([*good, Heard("", 2.0, 2.5, True), Heard("c", 3.0, 4.0, True)], 3.0) == good
+    assert orderly([*good, Heard("", 2.0, 2.5, True), Heard("c", 30.0, 31.0, True)], PIECE) == good
+
+
+async def test_the_silence_around_speech_is_no_speech() -> None:
+    """An engine that takes all of a piece for words gives the times of what was spoken in it, a second after the start."""
+    asked: list[Piece] = []
+
+    async def all_of_it(piece: Piece, before: str) -> list[Heard]:
+        asked.append(piece)
+        return [Heard("a", 0.0, piece.secs, True, (Word("a", 0.0, piece.secs),))]
+
+    session = PieceSession(all_of_it, Cutter(is_loud))
+    await session.send(frames("." * 50 + "x" * 50 + "." * 100))
+    await session.finish()
+    [heard] = [heard async for heard in session.heard()]
+    assert asked[0].start_secs < 0.8 and asked[0].start_secs + asked[0].secs > 2.2
+    assert (heard.start_secs, heard.end_secs) == (pytest.approx(1.0), pytest.approx(2.0))
+    assert (heard.words[0].start_secs, heard.words[0].end_secs) == (heard.start_secs, heard.end_secs)

@@ -3,63 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
-import wave
-from importlib.resources import files
 
 import pytest
 from coded_speech import silence
 from talking import Told, talk
 
+from rtmsd.simulator import load_sentences
+from rtmsd.word_errors import word_errors, words_of
 from rtmsd_transcribe.engines.pocketsphinx import PocketSphinx, PocketSphinxOptions
 
-SPEECH = files("rtmsd.simulator.speech")
-NAMES = ["begin", "open", "thursday", "close"]
-
-
-def spoken(name: str) -> bytes:
-    with SPEECH.joinpath(f"{name}.wav").open("rb") as file, wave.open(file) as sound:
-        return sound.readframes(sound.getnframes())
-
-
-def text_of(name: str) -> str:
-    book = tomllib.loads(SPEECH.joinpath("sentences.toml").read_text())
-    return next(sentence["text"] for sentence in book["sentences"] if sentence["name"] == name)
-
-
-def word_errors(said: str, heard: str) -> int:
-    """Words to insert, delete or replace to get from the one to the other."""
-    ours, theirs = (
-        "".join(c for c in text.lower() if c.isalpha() or c in " '").split() for text in (said, heard)
-    )
-    row = list(range(len(theirs) + 1))
-    for index, one in enumerate(ours, start=1):
-        before, row[0] = row[0], index
-        for at, other in enumerate(theirs, start=1):
-            before, row[at] = row[at], min(row[at] + 1, row[at - 1] + 1, before + (one != other))
-    return row[-1]
-
-
-@pytest.mark.parametrize(
-    ("said", "heard", "errors"), [("", "", 0), ("a b c", "a x c", 1), ("a b", "", 2), ("a", "b a c", 2)]
-)
-def test_word_errors_are_counted(said: str, heard: str, errors: int) -> None:
-    """The measure itself: replaced, missing and additional words."""
-    assert word_errors(said, heard) == errors
+SAID = load_sentences()
 
 
 async def test_real_speech_comes_with_words_and_times() -> None:
-    """Each sentence is heard where it was spoken; how many of its words are right is printed."""
+    """Each sentence is heard where it was spoken, between exact zeros; how many of its words are right is printed."""
     pcm, spans = silence(1), []
-    for name in NAMES:
-        sound = spoken(name)
-        spans.append((len(pcm) / 32000, (len(pcm) + len(sound)) / 32000))
-        pcm += sound + silence(1.5)
+    for one in SAID.values():
+        spans.append((len(pcm) / 32000, (len(pcm) + len(one.pcm)) / 32000))
+        pcm += one.pcm + silence(1.5)
     async with PocketSphinx(PocketSphinxOptions()) as engine:
         told: Told = await talk(engine, pcm)
-    said = " ".join(text_of(name) for name in NAMES)
-    errors = word_errors(said, told.text)
-    print(f"\npocketsphinx: {errors} errors in {len(said.split())} words ({errors / len(said.split()):.0%})")
+    said = " ".join(one.text for one in SAID.values())
+    errors, words = word_errors(said, told.text), len(words_of(said))
+    print(f"\npocketsphinx: {errors} errors in {words} words ({errors / words:.0%})")
     for heard in told.finals:
         assert heard.words
         assert heard.text == " ".join(word.text for word in heard.words)
@@ -80,8 +46,10 @@ async def test_real_speech_comes_with_words_and_times() -> None:
 async def test_speakers_share_the_process() -> None:
     """Two sessions at once get each its own words, the same as alone: nothing of one speaker stays for the next."""
     async with PocketSphinx(PocketSphinxOptions()) as engine:
-        alone = [(await talk(engine, spoken(name) + silence(1))).text for name in ("open", "names")]
-        both = await asyncio.gather(*(talk(engine, spoken(name) + silence(1)) for name in ("open", "names")))
+        alone = [(await talk(engine, SAID[name].pcm + silence(1))).text for name in ("open", "names")]
+        both = await asyncio.gather(
+            *(talk(engine, SAID[name].pcm + silence(1)) for name in ("open", "names"))
+        )
     assert [told.text for told in both] == alone
     assert all(alone)
 
@@ -96,7 +64,7 @@ async def test_silence_says_nothing() -> None:
 
 async def test_a_process_killed_in_the_middle_of_a_sentence_costs_nothing() -> None:
     """Its session is lost; sent again from the last final on, the speech gives the same words, each once."""
-    pcm = b"".join(spoken(name) + silence(1) for name in ("open", "names"))
+    pcm = b"".join(SAID[name].pcm + silence(1) for name in ("open", "names"))
     async with PocketSphinx(PocketSphinxOptions()) as engine:
         undisturbed = await talk(engine, pcm)
         talking = asyncio.create_task(talk(engine, pcm, losses=1))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from fast_time import FastClock, run_fast
 from hearing_engine import HearingEngine, Plan
@@ -37,6 +39,8 @@ class Played:
     recording: Path
     engine: HearingEngine
     asked: set[str]
+    metrics: str
+    page: str
 
     @property
     def heard(self) -> list[tuple[int, str, int, int]]:
@@ -59,8 +63,10 @@ def play(tmp: Path, *, after: str = SINK, plans: tuple[Plan, ...] = (), seconds:
                 async with asyncio.timeout(60 * SPEED):
                     while not (found := list(tmp.glob("recordings/*/*/*/SHA256SUMS"))):
                         await asyncio.sleep(0.5)
+                async with aiohttp.ClientSession(f"http://{ready.admin}") as http:
+                    texts = [await (await http.get(path)).text() for path in ("/metrics", "/")]
             asked = {one.socket for one in zoom.received if one.message.get("msg_type") == 3}
-            return Played(zoom.truth, found[0].parent, engine, asked)
+            return Played(zoom.truth, found[0].parent, engine, asked, *texts)
 
     return run_fast(played(), SPEED)
 
@@ -119,6 +125,20 @@ def test_the_seconds_that_were_sent_stand_in_the_recording(played: Played) -> No
     spoken = sum(played.truth.spoken_ms(user) for user in played.truth.names) / 1000
     assert played.engine.secs < spoken + 2.1 * len(played.engine.sessions)
     assert all(session.finished and session.left for session in played.engine.sessions)
+
+
+def test_the_seconds_that_were_sent_stand_in_the_metrics(played: Played) -> None:
+    """As many as the engine got, with its sessions, and none lost; the page has them in a line."""
+    told = dict(re.findall(r"^rtmsd_sink_(\w+_total{[^}]*}) (\S+)$", played.metrics, flags=re.MULTILINE))
+    assert float(told['sent_seconds_total{engine="hearing",sink="words"}']) == pytest.approx(
+        played.engine.secs
+    )
+    assert float(told['sessions_opened_total{engine="hearing",sink="words"}']) == len(played.engine.sessions)
+    assert told['lost_seconds_total{sink="words"}'] == "0.0" and "sessions_lost" not in played.metrics
+    assert (
+        f"sent {int(played.engine.secs)} s (hearing), sessions opened {len(played.engine.sessions)} (hearing)"
+        in played.page
+    )
 
 
 def test_engines_that_die_in_a_meeting_cost_nothing(tmp_path: Path) -> None:

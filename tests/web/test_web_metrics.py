@@ -14,9 +14,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from rtmsd.delivery.numbers import RESERVED
 from rtmsd.protocol.codes import StopReason
 from rtmsd.web.counters import REFUSALS, WebhookCounters
-from rtmsd.web.status import MeetingState, Starts, Sums
+from rtmsd.web.status import MeetingState, OwnNumber, Starts, Sums
 
 EXPECTED = {
     "rtmsd_build_info": ("gauge", "Which rtmsd this is."),
@@ -47,8 +48,18 @@ EXPECTED = {
     "rtmsd_sink_dropped_frames_total": ("counter", "Frames that the sink never got."),
     "rtmsd_sink_errors_total": ("counter", "Failures of the sink; retries are none."),
     "rtmsd_sink_last_success_timestamp_seconds": ("gauge", "When the sink last took a batch."),
+    "rtmsd_sink_sent_seconds_total": ("counter", "Told by the sink: sent seconds."),
+    "rtmsd_sink_lost_seconds_total": ("counter", "Told by the sink: lost seconds."),
+    "rtmsd_sink_spool_bytes": ("gauge", "Told by the sink: spool bytes."),
+    "rtmsd_sink_spool_limit_bytes": ("gauge", "Told by the sink: spool limit bytes."),
 }
 """Every name, its type and its help: what is renamed here breaks somebody's dashboard."""
+
+
+SENT = OwnNumber("sent_seconds", (("engine", "deepgram"),), 61.5, True)
+LOST = OwnNumber("lost_seconds", (), 2.0, True)
+LIMIT = OwnNumber("spool_limit_bytes", (), 8192.0, False)
+SPOOL = OwnNumber("spool_bytes", (), 4096.0, False)
 
 
 def busy() -> Source:
@@ -69,8 +80,9 @@ def busy() -> Source:
         starts=Starts(attempts={"accepted": 3, "changed": 1}, confirmed=2, confirm_secs=2.5, never_started=4),
     )
     meetings = [GUEST_FIRST, STREAMS, replace(GUEST_FIRST, over=True)]
-    sink = replace(DISK, drops={"lane_full": 40, "not_written": 2}, errors=3)
-    return Source(counters=counters, all_sums=sums, all_sinks=[sink], all_meetings=meetings)
+    sink = replace(DISK, drops={"lane_full": 40, "not_written": 2}, errors=3, numbers=[SPOOL, LIMIT])
+    words = replace(DISK, name="words", numbers=[SENT, SENT._replace(labels=(), value=2.0), LOST, SPOOL])
+    return Source(counters=counters, all_sums=sums, all_sinks=[sink, words], all_meetings=meetings)
 
 
 async def exposed(source: Source, accept: str = "") -> tuple[str, str]:
@@ -127,6 +139,10 @@ async def test_values_and_labels() -> None:
         ("rtmsd_sink_dropped_frames_total", ("sink", "disk"), ("reason", "lane_full")): 40,
         ("rtmsd_sink_errors_total", ("sink", "disk")): 3,
         ("rtmsd_sink_last_success_timestamp_seconds", ("sink", "disk")): (NOW_MS - 5000) / 1000,
+        ("rtmsd_sink_sent_seconds_total", ("sink", "words"), ("engine", "deepgram")): 61.5,
+        ("rtmsd_sink_sent_seconds_total", ("sink", "words")): 2,
+        ("rtmsd_sink_spool_bytes", ("sink", "disk")): 4096,
+        ("rtmsd_sink_spool_bytes", ("sink", "words")): 4096,
         ("rtmsd_webhook_ack_seconds_bucket", ("le", "0.005")): 2,
         ("rtmsd_webhook_ack_seconds_bucket", ("le", "0.5")): 3,
         ("rtmsd_webhook_ack_seconds_bucket", ("le", "+Inf")): 4,
@@ -143,6 +159,29 @@ async def test_openmetrics() -> None:
     assert content_type.startswith("application/openmetrics-text") and text.endswith("# EOF\n")
     families = list(openmetrics_parser.text_string_to_metric_families(text))
     assert len(families) == len(EXPECTED)
+
+
+async def test_what_sinks_count_cannot_spoil_the_rest() -> None:
+    """Of two sinks that call a sum and a level the same, the first is shown, and all of it can be parsed."""
+    other = replace(DISK, name="odd", numbers=[SENT._replace(grows=False, labels=(("a", 'b"\n'),))])
+    for first, second, kind in ((SENT, other, "counter"), (None, other, "gauge")):
+        sinks = [*([replace(DISK, numbers=[first])] if first else []), second]
+        for accept in ("", "application/openmetrics-text; version=1.0.0"):
+            _, text = await exposed(Source(all_sinks=sinks), accept)
+            parse = (
+                openmetrics_parser.text_string_to_metric_families
+                if accept
+                else text_string_to_metric_families
+            )
+            [family] = [one for one in parse(text) if one.name.startswith("rtmsd_sink_sent_seconds")]
+            assert family.type == kind and len(family.samples) == 1
+
+
+def test_no_sink_has_a_number_of_ours() -> None:
+    """The names that sinks cannot use are those of what rtmsd counts of each sink."""
+    ours = [name for name, (_, meaning) in EXPECTED.items() if not meaning.startswith("Told by the sink")]
+    sinks = {name.removeprefix("rtmsd_sink_").removesuffix("_total") for name in ours if "_sink_" in name}
+    assert sinks == RESERVED
 
 
 async def test_a_daemon_that_has_just_started() -> None:

@@ -13,6 +13,7 @@ from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.router import LaneRules, Outlet, Router
 from rtmsd.report import Report
 from rtmsd.web.counters import WebhookCounters
+from rtmsd.web.status import OwnNumber
 
 UNUSED = cast(Any, None)
 
@@ -74,3 +75,15 @@ async def test_trouble_is_noticed_when_nobody_looks(outlet: Outlet, monkeypatch:
     await asyncio.sleep(0.1)
     watching.cancel()
     assert report.sinks()[0].last_trouble_ms == NOW_MS
+
+
+def test_what_the_sink_counts_is_told(outlet: Outlet) -> None:
+    """The page and the metrics get the sink's own numbers as they stand when somebody looks."""
+    report = told_of(outlet, SetClock())
+    assert report.sinks()[0].numbers == []
+    outlet.numbers.count("sent_seconds", 1.5, engine="x")
+    outlet.numbers.measure("spool_bytes", 7)
+    assert report.sinks()[0].numbers == [
+        OwnNumber("sent_seconds", (("engine", "x"),), 1.5, True),
+        OwnNumber("spool_bytes", (), 7.0, False),
+    ]

@@ -18,6 +18,7 @@ from rtmsd.web.admin import admin_app
 from rtmsd.web.counters import WebhookCounters
 from rtmsd.web.health import Check, ready
 from rtmsd.web.server import serving
+from rtmsd.web.status import OwnNumber
 from rtmsd.web.words import ago, amount, count, duration
 
 
@@ -158,6 +159,23 @@ async def test_the_numbers_of_a_sink_can_be_read_by_programs() -> None:
     assert 'id="sink-slow" data-written="4711" data-dropped="42" data-errors="3"' in await page(
         Source(all_sinks=[sink])
     )
+
+
+async def test_what_a_sink_counts_is_one_quiet_line() -> None:
+    """By its units, with its labels, escaped; a sink that counts nothing has no such line."""
+    numbers = [
+        OwnNumber("sent_seconds", (("engine", "deepgram"),), 61.4, True),
+        OwnNumber("sent_seconds", (("engine", "<i>"),), 3725.0, True),
+        OwnNumber("sessions_opened", (), 1234.0, True),
+        OwnNumber("load", (), 0.25, False),
+        OwnNumber("spool_bytes", (), 1.5 * 2**30, False),
+    ]
+    text = " ".join((await page(Source(all_sinks=[replace(DISK, numbers=numbers)]))).split())
+    assert (
+        '<p class="muted">sent 1 min 1 s (deepgram), sent 1 h 2 min (&lt;i&gt;), sessions opened 1 234, '
+        "load 0.25, spool 1.5 GiB</p>"
+    ) in text
+    assert "</dl> </article>" in " ".join((await page(Source())).split())
 
 
 async def test_token() -> None:

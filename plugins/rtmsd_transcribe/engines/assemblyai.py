@@ -70,6 +70,7 @@ class AssemblyAIDialect(Dialect):
         super().__init__()
         self._held = b""
         self._turn: tuple[int, Heard] | None = None  # the last that was not yet final
+        self._given = -1  # the last that was final
 
     def sound(self, pcm: bytes) -> bytes:
         self._held += pcm
@@ -103,18 +104,22 @@ class AssemblyAIDialect(Dialect):
         )
 
     def _took_turn(self, message: _Message) -> list[Heard]:
+        if message.turn_order <= self._given:
+            return []  # its formatted text comes late, or again: it was given as it was
         before = self._given_up_turn() if self._turn and self._turn[0] != message.turn_order else []
         heard = _heard(message)
         if heard is None:
             return before
         self._turn = None if heard.final else (message.turn_order, heard)
+        if heard.final:
+            self._given = message.turn_order
         return [*before, heard]
 
     def _given_up_turn(self) -> list[Heard]:
         """The turn that waits to be formatted will not be any more: it is final as it is."""
         if self._turn is None:
             return []
-        (_, turn), self._turn = self._turn, None
+        (self._given, turn), self._turn = self._turn, None
         return [replace(turn, final=True)]
 
 
@@ -141,6 +146,7 @@ class AssemblyAI(Connected):
 
     name = "assemblyai"
     real_time_only = True
+    live = True
     options = AssemblyAIOptions
 
     def __init__(self, options: AssemblyAIOptions) -> None:

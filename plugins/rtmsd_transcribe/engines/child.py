@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from rtmsd_transcribe.engine import EngineLost, EngineRefused
+from rtmsd_transcribe.engine import EngineLost, EngineRefused, EngineStalled
 
 _PROGRAM = Path(__file__).with_name("child_program.py")
 # Some kilobytes are usual: the words of 30 s.
@@ -81,7 +81,7 @@ class Child:
                     line = await self._answer_of(process)
             except TimeoutError:
                 await self.stop()
-                raise EngineLost(
+                raise EngineStalled(
                     f"{self._engine} did not answer within {self._answer_secs:g} s; its process was ended."
                 ) from None
             return msgspec.json.decode(line, type=answer)

@@ -23,6 +23,10 @@ Recognize = Callable[[dict[str, Any], bytes], Segments]
 # What pocketsphinx gives for silence, breath and noise, and the number it puts behind another pronunciation.
 _NOT_WORDS = ("<", "[", "+")
 
+# Digital silence: beside samples that are exactly 0, as of a gate or a muted microphone, pocketsphinx takes up to 0.8 s
+# of a sentence for silence. With a little noise, 69 dB below full scale, its times are good, and more words are.
+_NOISE = 12.0
+
 
 class Unusable(Exception):
     """It will not work; the text is for people."""
@@ -30,6 +34,8 @@ class Unusable(Exception):
 
 def pocketsphinx_recognizer(options: dict[str, Any]) -> Recognize:
     """Load pocketsphinx's own model of American English."""
+    import numpy as np
+
     try:
         from pocketsphinx import Decoder
     except ImportError:
@@ -38,9 +44,13 @@ def pocketsphinx_recognizer(options: dict[str, Any]) -> Recognize:
     frames_per_sec = decoder.config["frate"]
 
     def recognize(question: dict[str, Any], pcm: bytes) -> Segments:
+        samples = np.frombuffer(pcm, dtype="<i2")
+        # The same noise each time, and the whole at once: so each piece stands for itself, whoever spoke before.
+        noisy = samples + np.random.default_rng(0).normal(0, _NOISE, len(samples))
         decoder.start_utt()
-        # The whole at once: so each piece stands for itself, whoever spoke before.
-        decoder.process_raw(pcm, no_search=False, full_utt=True)
+        decoder.process_raw(
+            noisy.round().clip(-32768, 32767).astype("<i2").tobytes(), no_search=False, full_utt=True
+        )
         decoder.end_utt()
         words = [
             {

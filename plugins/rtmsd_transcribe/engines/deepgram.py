@@ -99,6 +99,9 @@ class DeepgramDialect(Dialect):
 
     def _results(self, results: _Results) -> list[Heard]:
         heard = _heard(results)
+        if heard is None and not self._line:
+            # No words so far: what is final of it need not be sent to anybody again.
+            return [Heard("", results.start, results.start + results.duration, results.is_final)]
         if not results.is_final:
             return [joined([*self._line, heard], final=False)] if heard else []
         if heard:
@@ -137,6 +140,7 @@ class Deepgram(Connected):
 
     name = "deepgram"
     real_time_only = False
+    live = True
     options = DeepgramOptions
 
     def __init__(self, options: DeepgramOptions) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
-from rtmsd_transcribe.engine import EngineLost, EngineRefused, Heard
+from rtmsd_transcribe.engine import EngineLost, EngineRefused, EngineStalled, Heard
 from rtmsd_transcribe.engines.address import host_of
 from rtmsd_transcribe.engines.dialect import BYTES_PER_SECOND, Dialect
 from rtmsd_transcribe.engines.faults import http_fault
@@ -48,6 +48,7 @@ class LiveSession:
         self._loop = asyncio.get_running_loop()
         self._due = self._last_sent = self._loop.time()
         self._finished = asyncio.Event()
+        self._hung_up = False
         self.sent_secs = 0.0
 
     async def send(self, pcm: bytes) -> None:
@@ -63,11 +64,16 @@ class LiveSession:
     async def heard(self) -> AsyncIterator[Heard]:
         """Give what the service understands, until it has answered everything.
 
-        Raises EngineLost when the socket closes before that, EngineRefused when the service will never work.
+        Raises EngineLost when the socket closes before that, EngineStalled when the rest is never answered, EngineRefused
+        when the service will never work.
         """
         try:
             while not self._dialect.done:
                 text = await self._receive()
+                if text is None and self._hung_up:
+                    raise EngineStalled(
+                        f"{self._dialect.name} did not answer the rest within {_LAST_ANSWER_SECS:g} s."
+                    )
                 if text is None:
                     for heard in self._dialect.closed(self._socket.close_code):
                         yield heard
@@ -90,6 +96,7 @@ class LiveSession:
                 except TimeoutError:
                     await self._stay()
             await asyncio.sleep(_LAST_ANSWER_SECS)
+            self._hung_up = True
             await self._socket.close()
 
     async def end(self) -> None:

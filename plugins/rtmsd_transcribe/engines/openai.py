@@ -21,7 +21,7 @@ import numpy as np
 from msgspec import Meta
 
 from rtmsd.api import Secret
-from rtmsd_transcribe.engine import RATE, EngineLost, EngineRefused, Heard
+from rtmsd_transcribe.engine import RATE, EngineLost, EngineRefused, EngineStalled, Heard
 from rtmsd_transcribe.engines.address import check_address, host_of
 from rtmsd_transcribe.engines.connections import Connected
 from rtmsd_transcribe.engines.faults import http_fault
@@ -31,6 +31,9 @@ from rtmsd_transcribe.engines.piecewise import PieceSession
 
 # How servers say that they do not know a field or a format.
 _NOT_UNDERSTOOD = (400, 422)
+
+# For the whole there is `answer_secs`.
+_TIMES = aiohttp.ClientTimeout(total=None, sock_connect=10.0)
 
 # An answer about 30 s of speech is some kilobytes.
 _LARGEST_ANSWER_BYTES = 1 << 20
@@ -107,14 +110,17 @@ class OpenAI(Connected):
                     data=self._form(sound, before, language, verbose=verbose),
                     headers=headers,
                     allow_redirects=False,
+                    timeout=_TIMES,
                 ) as answer,
             ):
                 return answer.status, await _body(answer), answer.headers.get("Retry-After")
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            what = "did not answer in time" if isinstance(error, TimeoutError) else "could not be reached"
+            # One of aiohttp's own is about connecting: nothing was sent then.
+            stalled = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
+            what = "did not answer in time" if stalled else "could not be reached"
             sentence = f"openai {what} at {host_of(options.url)}: {type(error).__name__}."
         # Outside of the handler: aiohttp's error may hold the request's headers.
-        raise EngineLost(sentence)
+        raise EngineStalled(sentence) if stalled else EngineLost(sentence)
 
     def _form(self, sound: bytes, before: str, language: str, *, verbose: bool) -> aiohttp.FormData:
         form = aiohttp.FormData()

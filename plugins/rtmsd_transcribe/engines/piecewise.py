@@ -55,23 +55,24 @@ class PieceSession:
     async def _answered(self, piece: Piece) -> list[Heard]:
         answer = await self._transcribe(piece, self._before)
         self.sent_secs += piece.secs
-        found = [_moved(heard, piece.start_secs) for heard in orderly(answer, piece.secs)]
+        found = [_moved(heard, piece.start_secs) for heard in orderly(answer, piece)]
         self._before = " ".join([self._before, *(heard.text for heard in found)])[
             -_CARRIED_CHARACTERS:
         ].strip()
         return found
 
 
-def orderly(answer: Sequence[Heard], secs: float) -> list[Heard]:
-    """Let each begin where the one before ended at the earliest, and none end after the sound, which lasts `secs`.
+def orderly(answer: Sequence[Heard], piece: Piece) -> list[Heard]:
+    """Let each begin where the one before ended at the earliest, and all lie where somebody speaks in the piece.
 
-    Models that make things up also make up their times: what would begin after the sound is left out.
+    Many engines give the silence before the first word to it, and that after the last. Models that make things up also
+    make up their times: what would begin after the sound is left out.
     """
-    found, last = [], 0.0
+    found, last = [], piece.speech_start_secs
     for heard in answer:
-        if not heard.text or heard.start_secs >= secs:
+        if not heard.text or heard.start_secs >= piece.secs:
             continue
-        heard = _within(heard, last, secs)
+        heard = _within(heard, last, piece.speech_end_secs)
         last = heard.end_secs
         found.append(heard)
     return found

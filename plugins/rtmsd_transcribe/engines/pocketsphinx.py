@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from rtmsd_transcribe.engines.local import Local
 
-# Half a second per second of sound when the machine is idle.
+# A quarter of a second per second of sound when the machine is idle.
 _LONGEST_SECS, _ANSWER_SECS, _START_SECS = 15.0, 120.0, 60.0
 
 

@@ -72,16 +72,14 @@ class VoskDialect(Dialect):
             self.done = self.ending  # the answer to the goodbye
         if answer.text is not None:
             return self._final(answer.text, answer.result)
-        if answer.partial:
-            return [Heard(answer.partial, self._final_secs, self._answered_secs, final=False)]
-        return []
+        return [Heard(answer.partial, self._final_secs, self._answered_secs, final=False)]
 
     def _final(self, text: str, result: list[_Word]) -> list[Heard]:
         words = tuple(Word(word.word, word.start, word.end, word.conf) for word in result)
         start = words[0].start_secs if words else self._final_secs
         end = words[-1].end_secs if words else self._answered_secs
         self._final_secs = self._answered_secs
-        return [Heard(text, start, end, True, words, mean_confidence(words))] if text else []
+        return [Heard(text, start, end, True, words, mean_confidence(words))]
 
 
 class Vosk(Connected):
@@ -89,6 +87,7 @@ class Vosk(Connected):
 
     name = "vosk"
     real_time_only = False
+    live = True
     options = VoskOptions
 
     def __init__(self, options: VoskOptions) -> None:

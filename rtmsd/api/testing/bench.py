@@ -16,6 +16,7 @@ from rtmsd.api.testing.material import MadeUpStream
 from rtmsd.api.testing.report import Finding
 from rtmsd.api.testing.watched import Watched, described
 from rtmsd.delivery.lane import Lane
+from rtmsd.delivery.numbers import SinkNumbers
 from rtmsd.delivery.pump import DeliveryRules, Pump, SinkCounters
 from rtmsd.errors import SinkError, SinkReject
 from rtmsd.frames import Frame, Item, MediaKind, StreamEnd, StreamInfo
@@ -81,8 +82,13 @@ class Bench:
     async def sink(self, options: Any = None) -> AsyncIterator[Watched]:
         """Build and enter a sink as at a start of the daemon; leave it as at its stop."""
         subject = self.subject
+        numbers = SinkNumbers(refused=self._wrong_number)
         context = SinkContext(
-            name="checked", version="0", state_dir=subject.directory / f"state of {subject.sink_type.name}"
+            name="checked",
+            version="0",
+            state_dir=subject.directory / f"state of {subject.sink_type.name}",
+            count=numbers.count,
+            measure=numbers.measure,
         )
         sink = subject.sink_type.build(subject.options if options is None else options, context)
         async with self._in_time("entering the sink"):
@@ -92,6 +98,11 @@ class Bench:
         finally:
             async with self._in_time("leaving the sink"):
                 await sink.__aexit__(None, None, None)
+
+    def _wrong_number(self, why: str) -> None:
+        self.broken(
+            "count() and measure() to be called as they should", f"they were not: {why}", rules.NUMBERS
+        )
 
     async def check(self, watched: Watched) -> SinkError | None:
         """Ask the sink whether it could write now; return its refusal."""

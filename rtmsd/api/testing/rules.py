@@ -15,6 +15,7 @@ IDS = "ids may hold any character (Zoom's hold `/`, `+` and `=`)."
 LET_THROUGH = "Let that exception through."
 LOOP = "never block it for longer than some milliseconds; what blocks belongs in a thread."
 NOTHING_REMAINS = "After its context is left, neither tasks nor threads nor open files remain of it."
+NUMBERS = "What is not so is left out, and told once."
 OPTIONS = "`options` is a frozen dataclass"
 PURGE = "Delete everything stored of this stream and leave a tombstone; also called after its close."
 PURGE_AFTERWARDS = (

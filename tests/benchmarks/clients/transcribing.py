@@ -61,6 +61,7 @@ class Meeting:
         self.directory, self.address = directory, address
         self.router: Router | None = None
         self.published = 0
+        self.beside_secs = 0.0  # of sound that the local engine understood meanwhile
 
     def publish(self, stream: StreamInfo, item: Item) -> None:
         assert self.router is not None
@@ -77,7 +78,7 @@ async def measured(variant: str, address: str, tracks: int, secs: float, directo
             outlets.append(await stack.enter_async_context(_outlet("words", transcribe_types()[0], meeting)))
         meeting.router = Router(outlets, clock=Clock())
         if variant == "local":
-            stack.push_async_callback(_cancelled, asyncio.create_task(_local_engine()))
+            stack.push_async_callback(_cancelled, asyncio.create_task(_local_engine(meeting)))
         before, idle_bytes = resource.getrusage(resource.RUSAGE_SELF), _resident()
         lags = await _play(meeting.router, [one.name for one in outlets], tracks, secs)
         after = resource.getrusage(resource.RUSAGE_SELF)
@@ -89,6 +90,7 @@ async def measured(variant: str, address: str, tracks: int, secs: float, directo
             "lag_p99_ms": lags[len(lags) * 99 // 100],
             "dropped": sum(one.dropped for one in outlets),
             "transcripts": meeting.published,
+            "beside_secs": meeting.beside_secs,
         }
 
 
@@ -143,7 +145,7 @@ async def _play(router: Router, names: list[str], tracks: int, secs: float) -> l
     return sorted(lags)
 
 
-async def _local_engine() -> None:
+async def _local_engine(meeting: Meeting) -> None:
     """Keep a local engine busy with the simulator's speech, as fast as it can."""
     speech = b"".join(one.pcm + bytes(32000) for one in load_sentences().values())
     async with PocketSphinx(PocketSphinxOptions()) as engine:
@@ -151,8 +153,9 @@ async def _local_engine() -> None:
             async with engine.session(language="en") as session:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_send(session, speech))
+                    before_secs = meeting.beside_secs
                     async for _ in session.heard():
-                        pass
+                        meeting.beside_secs = before_secs + session.sent_secs
 
 
 async def _send(session: Session, speech: bytes) -> None:
