@@ -22,6 +22,7 @@ from rtmsd.delivery.numbers import SinkNumbers
 from rtmsd.delivery.pump import DeliveryRules
 from rtmsd.delivery.route import StreamRoute
 from rtmsd.delivery.router import LaneRules, Outlet, Router
+from rtmsd.delivery.tapping import Taps
 from rtmsd.diagnosis.codes import stop_reason
 from rtmsd.diagnosis.holes import explain_connection, explain_gap
 from rtmsd.diagnosis.notices import explain_notice
@@ -32,6 +33,7 @@ from rtmsd.outward import Outward, hear_events, keep_looking, outward
 from rtmsd.plugins import Plugins, blamed
 from rtmsd.protocol.actions import Finished
 from rtmsd.protocol.media import MEDIA_TYPES
+from rtmsd.protocol.products import product_of
 from rtmsd.protocol.webhook import Credentials, WebhookEvent
 from rtmsd.report import Report, one_line
 from rtmsd.runtime.clock import Clock
@@ -212,7 +214,11 @@ class Daemon:
         ready: Callable[[Ready], None] | None,
     ) -> None:
         def open_route(info: StreamInfo, app: AppConfig) -> StreamRoute:
-            return router.open(info, app.sinks)
+            route = router.open(info, app.sinks)
+            makes = any(router.outlets[name].publishes for name in app.sinks)
+            made = frozenset({MediaKind.TRANSCRIPT}) if makes else frozenset[MediaKind]()
+            taps.opened(info, route, (wanted(app) & product_of(info).media) | made)
+            return route
 
         def revoke(info: StreamInfo) -> None:
             router.revoke(info, self._apps[info.app].sinks)
@@ -243,6 +249,7 @@ class Daemon:
                 tasks.create_task(supervise(work, what="talking with Zoom"), name="zoom")
 
         out: Outward | None = None
+        taps = Taps()
         streams = StreamManager(
             journal=journal,
             ended=ended,
@@ -306,7 +313,7 @@ class Daemon:
                     inherited=inherited,
                 ) as webhook:
                     report.accept(True)
-                    async with serving(self._admin(report), self._config.admin.listen) as admin:
+                    async with serving(self._admin(report, taps), self._config.admin.listen) as admin:
                         self._log.info(
                             "ready", webhook=f"{webhook}{self._config.webhook.path}", status_page=str(admin)
                         )
@@ -367,9 +374,13 @@ class Daemon:
         )
         return webhook_app(routes)
 
-    def _admin(self, report: Report) -> web.Application:
+    def _admin(self, report: Report, taps: Taps) -> web.Application:
         return admin_app(
-            source=report, clock=self._clock, version=__version__, token=self._config.admin.token
+            source=report,
+            clock=self._clock,
+            version=__version__,
+            token=self._config.admin.token,
+            taps=taps,
         )
 
 

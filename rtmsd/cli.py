@@ -51,6 +51,7 @@ from rtmsd.runtime.systemd import take_over
 from rtmsd.simulator import run_sim
 from rtmsd.state.past import read_journal
 from rtmsd.streams.transport import client_tls
+from rtmsd.tap import read_admin, run_tap
 
 EX_CONFIG = 78
 """What sysexits.h calls a configuration error."""
@@ -160,6 +161,40 @@ def _state_dir(path: Path) -> Path:
     if not isinstance(value, str) or not Path(value).is_absolute():
         raise ConfigError([f'{path}: state_dir: expected an absolute path, such as "/var/lib/rtmsd"'])
     return Path(value)
+
+
+@main.command()
+@click.argument("meeting", required=False)
+@_config_option
+@click.option("--json", "as_json", is_flag=True, help="Everything but pictures, as JSON lines.")
+@click.option(
+    "--pcm", "as_pcm", is_flag=True, help="One participant's samples, 16-bit little-endian, without a header."
+)
+@click.option("--user", "user_id", type=click.IntRange(min=0), metavar="ID", help="This participant only.")
+@click.option("--wait", is_flag=True, help="Wait for the stream to begin.")
+def tap(
+    meeting: str | None, path: Path, as_json: bool, as_pcm: bool, user_id: int | None, wait: bool
+) -> None:
+    """Write what the running daemon hears of MEETING, as it comes: phrases, or with --json or --pcm more.
+
+    MEETING is a number, a UUID, a stream id, or how one of them begins; without it, the only living stream. Nothing is asked of Zoom
+    for it, and whoever reads slowly loses frames of their own, and nobody else's.
+    """
+    if as_json and as_pcm:
+        raise click.UsageError("--json and --pcm are two things: give one of them.")
+    if as_pcm and sys.stdout.isatty():
+        raise click.UsageError("--pcm gives samples, which no terminal can show: give it a pipe or a file.")
+    query = {"as": "json" if as_json else "pcm" if as_pcm else "text"}
+    query |= {"meeting": meeting} if meeting is not None else {}
+    query |= {"user": str(user_id)} if user_id is not None else {}
+    query |= {"wait": "1"} if wait else {}
+    try:
+        admin = read_admin(path, environ=os.environ)
+    except ConfigError as error:
+        _fail(str(error), status=EX_CONFIG)
+    # Ctrl-C, also while whoever reads takes nothing: asyncio would wait until the write is through.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _run(run_tap(admin, query, out=sys.stdout.buffer))
 
 
 @main.command()

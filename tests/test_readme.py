@@ -28,6 +28,8 @@ RUN_BY_CI = {
 RUN_ELSEWHERE = {"rtmsd run -c", "rtmsd verify", "export NOTES_CLIENT_SECRET=… NOTES_WEBHOOK_SECRET=…"}
 # What needs a journal, and what asks Zoom: tests/diagnosis.
 RUN_ELSEWHERE |= {"rtmsd why", "rtmsd doctor"}
+# What needs a running daemon: tests/app.
+RUN_ELSEWHERE |= {"rtmsd tap"}
 
 
 def commands() -> list[str]:

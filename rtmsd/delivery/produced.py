@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from rtmsd.delivery.route import LaneEnd, StreamRoute, offers_of
+from rtmsd.delivery.route import LaneEnd, StreamRoute, add_lane, offers_of, remove_lane
 from rtmsd.frames import Item, StreamEnd
 
 
@@ -28,19 +28,32 @@ class ProducedRoute(StreamRoute):
         self._lanes = lanes
         self._producers = set(producers)
         self._patience_secs = patience_secs
-        self._others = tuple(one.lane for one in lanes if one.name not in self._producers)
+        self._others = [one.lane for one in lanes if one.name not in self._producers]
         self._published = {
             name: offers_of(one for one in lanes if one.name != name) for name in self._producers
         }
         self._end: StreamEnd | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._offers[StreamEnd] = (self._ended,)
+        self._offers[StreamEnd] = [self._ended]
 
     def publish(self, name: str, item: Item) -> None:
         """Hand an item from the sink `name` to the others that want it. An end is not a sink's to tell."""
         if not isinstance(item, StreamEnd) and (offers := self._published.get(name)):
             for offer in offers[type(item)]:
                 offer(item)
+
+    def add(self, one: LaneEnd) -> None:
+        """Let one more lane have what comes and what is published; the end comes to it as to those who wait for it."""
+        for offers in (self._offers, *self._published.values()):
+            add_lane(offers, one)
+        self._offers[StreamEnd] = [self._ended]
+        self._others.append(one.lane)
+
+    def remove(self, one: LaneEnd) -> None:
+        """Let a lane that was added go; the others do not notice."""
+        for offers in (self._offers, *self._published.values()):
+            remove_lane(offers, one)
+        self._others.remove(one.lane)
 
     def closed(self, name: str) -> None:
         """Note that a sink's pump is through: it publishes nothing more."""
@@ -60,6 +73,7 @@ class ProducedRoute(StreamRoute):
 
     def _ended(self, item: Item) -> None:
         assert isinstance(item, StreamEnd)
+        self.over = True
         self._end = item
         for one in self._lanes:
             if one.name in self._producers:

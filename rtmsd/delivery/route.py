@@ -27,7 +27,7 @@ _KINDS: dict[type, MediaKind] = {
     ChatFrame: MediaKind.CHAT,
 }
 
-Offers = dict[type, tuple[Callable[[Item], None], ...]]
+Offers = dict[type, list[Callable[[Item], None]]]
 
 
 class LaneEnd(NamedTuple):
@@ -40,12 +40,25 @@ class LaneEnd(NamedTuple):
 
 def offers_of(lanes: Iterable[LaneEnd]) -> Offers:
     """Say for each type of item which lanes take it."""
-    lanes = tuple(lanes)
-    everyone = tuple(one.lane.offer for one in lanes)
-    offers: Offers = {Event: everyone, Gap: everyone, StreamEnd: everyone}
-    for item_type, kind in _KINDS.items():
-        offers[item_type] = tuple(one.lane.offer for one in lanes if kind in one.wants)
+    offers: Offers = {item_type: [] for item_type in (*_KINDS, Event, Gap, StreamEnd)}
+    for one in lanes:
+        add_lane(offers, one)
     return offers
+
+
+def add_lane(offers: Offers, one: LaneEnd) -> None:
+    """Let a lane have what it wants, too. The lists stay the same, since who offers often has kept them."""
+    for item_type, calls in offers.items():
+        kind = _KINDS.get(item_type)
+        if kind is None or kind in one.wants:
+            calls.append(one.lane.offer)
+
+
+def remove_lane(offers: Offers, one: LaneEnd) -> None:
+    """Let a lane have nothing more."""
+    for calls in offers.values():
+        if one.lane.offer in calls:
+            calls.remove(one.lane.offer)
 
 
 class StreamRoute:
@@ -53,14 +66,28 @@ class StreamRoute:
 
     def __init__(self, lanes: Sequence[LaneEnd], *, batch_secs: float) -> None:
         self.batch_secs = batch_secs
+        self.over = False
+        """Whether the stream's end has come."""
         self._offers = offers_of(lanes)
+        self._offers[StreamEnd].insert(0, self._ended)
 
     @property
-    def audio_offers(self) -> tuple[Callable[[Item], None], ...]:
-        """What `offer` calls for an audio frame."""
+    def audio_offers(self) -> Sequence[Callable[[Item], None]]:
+        """What `offer` calls for an audio frame: one list, to be kept, in which lanes come and go."""
         return self._offers[AudioFrame]
 
     def offer(self, item: Item) -> None:
         """Hand an item to every lane that wants it. Returns at once; cannot fail."""
         for offer in self._offers[type(item)]:
             offer(item)
+
+    def add(self, one: LaneEnd) -> None:
+        """Let one more lane have what comes from now on."""
+        add_lane(self._offers, one)
+
+    def remove(self, one: LaneEnd) -> None:
+        """Let a lane that was added go; the others do not notice."""
+        remove_lane(self._offers, one)
+
+    def _ended(self, item: Item) -> None:
+        self.over = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,20 @@ from rtmsd.web.metrics import Metrics
 from rtmsd.web.middleware import add_security_headers, errors_told, sign_as_rtmsd, token_required
 from rtmsd.web.page import Page
 from rtmsd.web.status import StatusSource
+from rtmsd.web.tap import Tapping, Taps
 
 _HERE = Path(__file__).parent
 
 
 def admin_app(
-    *, source: StatusSource, clock: Clock, version: str, token: Secret | None = None
+    *,
+    source: StatusSource,
+    clock: Clock,
+    version: str,
+    token: Secret | None = None,
+    taps: Taps | None = None,
 ) -> web.Application:
-    """Build the application of the admin listener; with a `token`, everything but /healthz needs it."""
+    """Build the application of the admin listener; with a `token`, everything but /healthz needs it. `taps`: for /tap."""
     middlewares = [errors_told] if token is None else [errors_told, token_required(token)]
     app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(sign_as_rtmsd)
@@ -53,7 +61,16 @@ def admin_app(
             web.static("/static", _HERE / "static"),
         ]
     )
+    if taps is not None:
+        tapping = Tapping(taps, heard=partial(_heard, source), clock=clock)
+        app.on_shutdown.append(tapping.close)
+        app.add_routes([web.get("/tap", tapping.answer, allow_head=False)])
     return app
+
+
+def _heard(source: StatusSource, stream_id: str) -> Sequence[int]:
+    timeline = source.timeline(stream_id)
+    return [] if timeline is None else [speaker.user_id for speaker in timeline.speakers]
 
 
 class _Answers:

@@ -188,7 +188,7 @@ async def test_a_stream_without_producers_has_the_plain_route() -> None:
     router, _, listener = everyone(maker)
     route = router.open(INFO, ["reader", "listener"])
     assert type(route) is StreamRoute
-    assert route.audio_offers == (router.outlets["listener"].lanes[0].offer,)
+    assert route.audio_offers == [router.outlets["listener"].lanes[0].offer]
     items: list[Item] = [audio(0), END]
     for item in items:
         route.offer(item)
