@@ -1,7 +1,7 @@
 """The configuration: one TOML file into frozen dataclasses, every problem at once."""
 
 from rtmsd.config.document import find_plugin_dir, plugin_dir_problem
-from rtmsd.config.listen import Listen, SystemdListen, UnixListen
+from rtmsd.config.listen import Listen, SystemdListen, UnixListen, is_loopback
 from rtmsd.config.load import load_config
 from rtmsd.config.model import (
     AdminConfig,
@@ -40,6 +40,7 @@ __all__ = [
     "WebhookConfig",
     "ZoomConfig",
     "find_plugin_dir",
+    "is_loopback",
     "load_config",
     "load_sink_options",
     "plugin_dir_problem",

@@ -41,10 +41,10 @@ def why(past: Past, key: str, *, now_ms: int, zone: tzinfo | None = None) -> Tol
 
     `zone`: of the reader; None is this machine's. Raises JournalError.
     """
-    key = _plain(key)
+    key = plain(key)
     story = past.story(key)
     if story.empty:
-        return Told([_unknown(_one_line(key))], known=False)
+        return Told([_unknown(one_line(key))], known=False)
     uuids = _occurrences(story)
     if len(uuids) > 1:
         story = past.story(uuids[-1])
@@ -52,10 +52,10 @@ def why(past: Past, key: str, *, now_ms: int, zone: tzinfo | None = None) -> Tol
     lines += _facts(story, key, zone)
     if len(uuids) > 1:
         lines.append(f"  it was held before; for those, rtmsd why with their UUID: {', '.join(uuids[:-1])}")
-    return Told([_one_line(line) for line in (*lines, "", *_timeline(story, zone))], known=True)
+    return Told([one_line(line) for line in (*lines, "", *_timeline(story, zone))], known=True)
 
 
-def _plain(key: str) -> str:
+def plain(key: str) -> str:
     """Meeting numbers are written with spaces and dashes at times."""
     key = key.strip()
     digits = re.sub(r"[\s-]", "", key)
@@ -76,7 +76,7 @@ def _unknown(key: str) -> str:
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def _one_line(line: str) -> str:
+def one_line(line: str) -> str:
     """Topics and names come from people: nothing of a line may be more than text in it."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", line)
 

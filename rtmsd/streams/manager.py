@@ -49,7 +49,7 @@ _LEFT = "left_ms"
 
 class Route(Protocol):
     """Where one stream's items go. `offer` returns at once and never fails, as do all of `audio_offers`, which
-    together are `offer` for an audio frame. `batch_secs`: how long everybody there lets frames gather anyway."""
+    together are `offer` for an audio frame; it may be kept, and changes in place. `batch_secs`: how long everybody there lets frames gather anyway."""
 
     @property
     def audio_offers(self) -> Sequence[Callable[[Item], None]]: ...

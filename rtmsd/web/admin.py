@@ -62,7 +62,7 @@ def admin_app(
         ]
     )
     if taps is not None:
-        tapping = Tapping(taps, heard=partial(_heard, source), clock=clock)
+        tapping = Tapping(taps, heard=partial(_heard, source), clock=clock, local_only=token is None)
         app.on_shutdown.append(tapping.close)
         app.add_routes([web.get("/tap", tapping.answer, allow_head=False)])
     return app

@@ -10,7 +10,9 @@ from typing import Protocol
 
 import structlog
 from aiohttp import web
+from yarl import URL
 
+from rtmsd.config import is_loopback
 from rtmsd.frames import AudioFrame, Item, MediaKind, StreamInfo
 from rtmsd.runtime.clock import Clock
 from rtmsd.web.tap_choice import Asked, Living, check_media, choose, choose_user, read_query
@@ -73,12 +75,19 @@ class _Form(Protocol):
 
 
 class Tapping:
-    """Answers `GET /tap`. `heard` says who was heard in a stream so far, by user id."""
+    """Answers `GET /tap`. `heard` says who was heard in a stream so far, by user id.
 
-    def __init__(self, taps: Taps, *, heard: Callable[[str], Sequence[int]], clock: Clock) -> None:
+    `local_only`: no token protects what people say, so who calls this machine by another name than its loopback's is refused.
+    Else a page in a browser here could listen, under a name of its own that leads to 127.0.0.1.
+    """
+
+    def __init__(
+        self, taps: Taps, *, heard: Callable[[str], Sequence[int]], clock: Clock, local_only: bool
+    ) -> None:
         self._taps = taps
         self._heard = heard
         self._clock = clock
+        self._local_only = local_only
         self._deadline = math.inf  # on the loop's clock, once the daemon stops
         self._writing: set[asyncio.Timeout] = set()
         self._log = structlog.get_logger("rtmsd.web")
@@ -94,6 +103,10 @@ class Tapping:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer until the stream ends or the listener goes. There is no task besides the request's own; cancelling is safe."""
+        if self._local_only and not _calls_loopback(request):
+            raise web.HTTPForbidden(
+                text="Without an admin token (admin.token), a tap is for those who call this machine localhost or 127.0.0.1.\n"
+            )
         asked = read_query(request.query)
         if self.listeners >= MAX_TAPS:
             raise web.HTTPServiceUnavailable(
@@ -198,6 +211,13 @@ class Tapping:
 def _head(content_type: str) -> web.StreamResponse:
     # The second is for nginx, which would hold lines back.
     return web.StreamResponse(headers={"Content-Type": content_type, "X-Accel-Buffering": "no"})
+
+
+def _calls_loopback(request: web.Request) -> bool:
+    try:
+        return is_loopback(URL.build(scheme="http", authority=request.host).host or "")
+    except ValueError:
+        return False
 
 
 def _gone(request: web.Request) -> bool:

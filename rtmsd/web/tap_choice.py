@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from rtmsd.diagnosis.why import _plain as plain
+from rtmsd.diagnosis.why import plain
 from rtmsd.frames import AudioFormat, MediaKind, StreamInfo
 
 Living = tuple[StreamInfo, frozenset[MediaKind]]

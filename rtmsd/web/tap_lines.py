@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rtmsd.diagnosis.why import _one_line as one_line
+from rtmsd.diagnosis.why import one_line
 from rtmsd.frames import (
     AudioFrame,
     ChatFrame,

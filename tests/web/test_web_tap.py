@@ -62,6 +62,28 @@ async def test_refusals_are_sentences(query: dict[str, str], status: int, says: 
         assert len(one.taps) == 0
 
 
+@pytest.mark.parametrize(
+    "host", ["rtmsd.example", "rtmsd.example:8081", "127.0.0.1.example", "10.0.0.1", "[::", "a b"]
+)
+async def test_a_page_under_another_name_cannot_listen(host: str) -> None:
+    """Without a token only who calls this machine by its loopback's name is answered: a name can lead to 127.0.0.1."""
+    async with daemon() as one:
+        one.begin()
+        async with one.session.get("/tap", headers={"Host": host}) as answer:
+            assert answer.status == 403 and "localhost" in await answer.text()
+    async with daemon(token="t" * 20) as one:
+        headers = {"Host": host, "Authorization": f"Bearer {'t' * 20}"}
+        async with one.session.get("/tap", headers=headers) as answer:
+            assert answer.status == 404
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8081", "127.0.0.1:9", "[::1]:8081"])
+async def test_who_calls_it_localhost_is_answered(host: str) -> None:
+    """Whatever the port, as through a tunnel."""
+    async with daemon() as one, one.session.get("/tap", headers={"Host": host}) as answer:
+        assert answer.status == 404
+
+
 async def test_the_next_stream_is_waited_for() -> None:
     """With `wait` the answer begins with the stream, and has everything from there."""
     async with daemon() as one:
@@ -155,7 +177,7 @@ async def test_a_listener_that_stands_still_is_let_go(monkeypatch: pytest.Monkey
     with capture_logs() as logs:
         async with daemon() as one, asyncio.timeout(20):
             route = one.begin()
-            reader, writer = await deaf(one, b"GET /tap?as=json&audio=1 HTTP/1.1\r\nHost: rtmsd\r\n\r\n")
+            reader, writer = await deaf(one, b"GET /tap?as=json&audio=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await one.listened_to()
             for number in range(2000):  # 9 MB, more than any kernel holds for us
                 route.offer(audio(100 * number))
@@ -173,7 +195,7 @@ async def test_an_old_proxy_gets_its_answer() -> None:
     """HTTP/1.0, which nginx speaks to what is behind it, knows no chunks: the end of the connection is the end."""
     async with daemon() as one, asyncio.timeout(20):
         route = one.begin()
-        reader, writer = await deaf(one, b"GET /tap HTTP/1.0\r\nHost: rtmsd\r\n\r\n")
+        reader, writer = await deaf(one, b"GET /tap HTTP/1.0\r\nHost: localhost\r\n\r\n")
         await one.listened_to()
         route.offer(phrase("Hello."))
         route.offer(END)
