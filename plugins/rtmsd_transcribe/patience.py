@@ -14,7 +14,7 @@ STALL_SECS, QUIET_SECS, LAST_WORD_SECS = 30.0, 10.0, 10.0
 
 An engine need not say anything of music and noise. Only one that cannot even finish, within LAST_WORD_SECS, has stalled:
 the next one hears what it did not answer. From one that can, no words are still to come: what it got is answered, is not
-sent again, and another session hears what follows. A third of the minute that is kept is left when the next one begins."""
+sent again, and another session hears what follows. Of the sound that is kept there is still room when the next one begins."""
 
 STALLED_TRIES = 2
 """How often the same sound is sent to engines that take it and never answer, if there are no more engines than that."""

@@ -10,8 +10,9 @@ from rtmsd_transcribe.engine import RATE
 SAMPLES_PER_MS = RATE // 1000
 SAMPLE_BYTES = 2
 
-KEPT_SECS = 60
-"""How much that no final has answered yet is kept, to be sent again should the engine break: 2 MB."""
+KEPT_SECS = 90
+"""How much that no final has answered yet is kept, to be sent again should the engine break: 3 MB. A piece of half a minute, the
+time that its answer may take, and what is said until another engine has it."""
 
 
 class Speech:

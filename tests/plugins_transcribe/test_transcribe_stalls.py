@@ -72,15 +72,14 @@ def test_the_next_engine_takes_over_from_one_that_stalls(tmp_path: Path, stalls_
 
 
 def test_two_that_stall_leave_enough_for_the_third(tmp_path: Path) -> None:
-    """Both are found out within the minute that is kept."""
+    """Both are found out while everything is still kept."""
 
     async def play() -> None:
         stalling = [HearingEngine(name=name, plans=[Plan(stalls_at=0)]) for name in ("one", "two")]
-        number = 90_000 // PHRASE.duration_ms
+        number = 120_000 // PHRASE.duration_ms
         async with bench(tmp_path, [*stalling, HearingEngine(name="three")]) as one:
             await live(one, PHRASE.pcm * number)
-        lost = int(one.lost_seconds * 1000 / PHRASE.duration_ms + 1)
-        assert one.lost_seconds < 3 and one.lines == lines(number)[lost if one.lost_seconds else 0 :]
+        assert one.lost_seconds == 0 and one.lines == lines(number)
 
     run_fast(play(), SPEED)
 

@@ -49,7 +49,7 @@ class OpenAIOptions:
     upload: Literal["flac", "wav"] = "flac"
     longest_secs: Annotated[float, Meta(ge=5, le=30)] = 30.0
     pause_secs: Annotated[float, Meta(ge=0.2, le=5)] = 0.6
-    answer_secs: Annotated[float, Meta(ge=1, le=600)] = 60.0
+    answer_secs: Annotated[float, Meta(ge=1, le=600)] = 45.0
     no_speech: Annotated[float, Meta(ge=0, le=1)] = 0.8
 
     def __post_init__(self) -> None:
