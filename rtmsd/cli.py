@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import faulthandler
 import os
 import random
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import click
-import uvloop
 
 from rtmsd import __version__
 from rtmsd.app import Daemon, run_until_signal
-from rtmsd.config import Config, find_plugin_dir, load_config, load_sink_options
+from rtmsd.cli_recordings import COMMANDS
+from rtmsd.config import Config, find_plugin_dir, load_config
 from rtmsd.config.document import read_document
-from rtmsd.config.secrets import read_secret
 from rtmsd.demo import run_demo
 from rtmsd.demo_manual import run_manual_demo
 from rtmsd.demo_transcribe import run_transcribing_demo
@@ -31,20 +26,8 @@ from rtmsd.diagnosis.explain import everything
 from rtmsd.diagnosis.explain import explain as explain_code
 from rtmsd.diagnosis.why import why as tell_why
 from rtmsd.errors import ConfigError, RtmsdError
+from rtmsd.exits import EX_CONFIG, fail, run_to_end
 from rtmsd.plugins import Plugins, load_plugins
-from rtmsd.recording import (
-    Report,
-    Signer,
-    add_transcripts,
-    coverage_table,
-    read_public_key,
-    ready_to_add,
-    unfinished,
-)
-from rtmsd.recording import recover as recover_recording
-from rtmsd.recording import verify as verify_recording
-from rtmsd.recording.mux import mux as film
-from rtmsd.recording.parquet import write_parquet
 from rtmsd.runtime.clock import Clock
 from rtmsd.runtime.log import set_up_logging
 from rtmsd.runtime.systemd import take_over
@@ -52,11 +35,6 @@ from rtmsd.simulator import run_sim
 from rtmsd.state.past import read_journal
 from rtmsd.streams.transport import client_tls
 from rtmsd.tap import read_admin, run_tap
-
-EX_CONFIG = 78
-"""What sysexits.h calls a configuration error."""
-
-_T = TypeVar("_T")
 
 _config_option = click.option(
     "-c",
@@ -75,6 +53,10 @@ def main() -> None:
     """Record Zoom Realtime Media Streams, complete and explained."""
 
 
+for _command in COMMANDS:
+    main.add_command(_command)
+
+
 @main.command()
 @_config_option
 @click.option("--log-json", is_flag=True, help="Write log lines as JSON.")
@@ -90,7 +72,7 @@ def run(path: Path, log_json: bool, log_level: Any) -> None:
     set_up_logging(level=log_level, as_json=log_json, clock=clock)
     chance = random.Random()  # noqa: S311  # jitter needs no secrecy
     daemon = Daemon(config, plugins, clock=clock, chance=chance, systemd=systemd)
-    _run(run_until_signal(daemon))
+    run_to_end(run_until_signal(daemon))
 
 
 @main.command()
@@ -126,7 +108,7 @@ def explain(code: str | None, list_all: bool) -> None:
 def doctor(path: Path) -> None:
     """Walk the chain to Zoom and back, and name the first broken link with its remedy; exit 1 when there is one."""
     config, _ = _load(path)
-    sys.exit(_run(_doctor(config)))
+    sys.exit(run_to_end(_doctor(config)))
 
 
 async def _doctor(config: Config) -> int:
@@ -147,9 +129,9 @@ def why(meeting: str, path: Path) -> None:
         with read_journal(_state_dir(path)) as past:
             told = tell_why(past, meeting, now_ms=Clock().wall_ms())
     except ConfigError as error:
-        _fail(str(error), status=EX_CONFIG)
+        fail(str(error), status=EX_CONFIG)
     except RtmsdError as error:
-        _fail(str(error))
+        fail(str(error))
     for line in told.lines:
         click.echo(line)
     sys.exit(0 if told.known else 1)
@@ -191,10 +173,10 @@ def tap(
     try:
         admin = read_admin(path, environ=os.environ)
     except ConfigError as error:
-        _fail(str(error), status=EX_CONFIG)
+        fail(str(error), status=EX_CONFIG)
     # Ctrl-C, also while whoever reads takes nothing: asyncio would wait until the write is through.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _run(run_tap(admin, query, out=sys.stdout.buffer))
+    run_to_end(run_tap(admin, query, out=sys.stdout.buffer))
 
 
 @main.command()
@@ -236,7 +218,7 @@ def demo(manual: bool, transcribe: bool, seconds: float | None, output: Path | N
     if seconds is not None and not least <= seconds <= most:
         raise click.BadParameter(f"expected {least} to {most}, got {seconds:g}", param_hint="--seconds")
     run = run_manual_demo if manual else run_transcribing_demo if transcribe else run_demo
-    sys.exit(_run(run(seconds=seconds or default, output=output, keep=keep, out=sys.stdout)))
+    sys.exit(run_to_end(run(seconds=seconds or default, output=output, keep=keep, out=sys.stdout)))
 
 
 @main.command()
@@ -274,7 +256,7 @@ def sim(
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter(f"expected HOST:PORT, got {listen!r}", param_hint="--listen")
-    _run(
+    run_to_end(
         run_sim(
             out=sys.stdout,
             scenario=scenario,
@@ -290,217 +272,6 @@ def sim(
 
 
 @main.command()
-@click.argument("place", metavar="DIR|URL")
-@click.option(
-    "--public-key",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="The Ed25519 key (PEM) that must have signed it.",
-)
-@click.option("-v", "--verbose", is_flag=True, help="Show how much there is of every speaker and medium.")
-def verify(place: str, public_key: Path | None, verbose: bool) -> None:
-    """Check a recording, in a directory or in a bucket (s3://bucket/…/stream=…); exit 1 when it is not whole."""
-    try:
-        key = read_public_key(public_key.read_bytes()) if public_key else ""
-    except RtmsdError as error:
-        _fail(f"{public_key}: {error}")
-    try:
-        with _recording_at(place) as directory:
-            report = verify_recording(directory, public_key=key)
-            if verbose and report.manifest is not None:
-                click.echo(coverage_table(directory, report.manifest), nl=False)
-    except (RtmsdError, ValueError) as error:
-        _fail(f"{place}: {error}")
-    for problem in report.problems:
-        click.echo(problem, err=True)
-    if not report.ok:
-        number = len(report.problems)
-        click.echo(f"{place}: NOT good ({number} problem{'s' * (number != 1)})", err=True)
-        sys.exit(1)
-    click.echo(f"{place}: intact. {report.summary}")
-
-
-@contextmanager
-def _recording_at(place: str) -> Iterator[Path]:
-    """Give the directory of a recording; one in a bucket is downloaded for as long as the context lasts."""
-    if "://" not in place:
-        yield Path(place)
-        return
-    try:
-        fetching = import_module("rtmsd_s3.fetching")
-    except ImportError:
-        _fail("recordings in buckets need the S3 sink's library: pip install 'rtmsd[s3]'")
-    with fetching.open_recording(place) as directory:
-        yield directory
-
-
-@main.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: STREAM.mp4, here.")
-@click.option("--media", type=click.Choice(["video", "share"]), help="Default: whichever has more pictures.")
-@click.option("--user", "user_id", type=int, metavar="ID", help="Whose pictures.")
-def mux(directory: Path, output: Path | None, media: str | None, user_id: int | None) -> None:
-    """Make an MP4 of a recording: a camera or a shared screen, with the mix of all sound."""
-    try:
-        out = output or Path(f"{directory.resolve().name.removeprefix('stream=')}.mp4")
-        made = film(directory, out, media=media or "", user_id=user_id)
-    except RtmsdError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    sound = "with the mix of all sound" if made.sound else "without sound, since the recording has no mix"
-    of = f"{made.picture.media} of user {made.picture.user_id}"
-    click.echo(f"{out}: {made.pictures} pictures, {of}, {sound}")
-
-
-@main.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path(),
-    help="Default: the current one.",
-)
-def parquet(directory: Path, output: Path) -> None:
-    """Write a recording's transcript as Parquet: segments.parquet and words.parquet."""
-    try:
-        segments, words = write_parquet(directory, output)
-    except RtmsdError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    click.echo(
-        f"{output}: segments.parquet with {segments} rows, words.parquet with {words} (times estimated)"
-    )
-
-
-@main.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--engine", "engines", metavar="NAME", multiple=True, help="Who transcribes; given again, who takes over."
-)
-@click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(path_type=Path),
-    help="A configuration with a sink of type transcribe.",
-)
-@click.option("--sink", metavar="NAME", help="Which of its sinks, if there are several of this type.")
-@click.option("--language", metavar="TAG", help='What is spoken, such as "en".')
-@click.option(
-    "--signing-key",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="The private Ed25519 key (PEM) that the recording is signed with.",
-)
-def transcribe(
-    directory: Path,
-    engines: tuple[str, ...],
-    path: Path | None,
-    sink: str | None,
-    language: str | None,
-    signing_key: Path | None,
-) -> None:
-    """Transcribe a complete recording once more, beside what is there; exit 1 when not all of it was heard."""
-    if not engines and path is None:
-        raise click.UsageError("expected who transcribes: --engine NAME, or -c FILE")
-    if sink is not None and path is None:
-        raise click.UsageError("--sink names a sink of a configuration: give it with -c FILE")
-    try:
-        with _all_interrupt():
-            sys.exit(_transcribe(directory, signing_key, _transcribe_options(path, sink, engines, language)))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except ConfigError as error:
-        _fail(str(error), status=EX_CONFIG)
-    except RtmsdError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-
-
-@contextmanager
-def _all_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does: sessions with engines, which bill, are ended."""
-    ways = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    for one, way in ways.items():
-        if way is not signal.SIG_IGN:  # nohup
-            signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        for one, way in ways.items():
-            signal.signal(one, way)
-
-
-def _transcribe(directory: Path, signing_key: Path | None, options: Any) -> int:
-    """Prove the recording, let the engines hear it, and add what they heard; return the exit status."""
-    second_pass = import_module("rtmsd_transcribe.second_pass")
-    showing = import_module("rtmsd_transcribe.showing")
-    set_up_logging(level="error", clock=Clock())
-    signer = _signer(signing_key) if signing_key is not None else None
-    manifest = ready_to_add(directory, signer=signer)
-    with showing.showing(sys.stdout) as show:
-        heard = _run(second_pass.transcribe(directory, manifest, options, show))
-    names = add_transcripts(directory, heard.frames, signer=signer)
-    click.echo(showing.tell(heard.sent_secs, heard.lost_secs, len(heard.frames), names))
-    return 1 if heard.lost_secs else 0
-
-
-def _signer(path: Path) -> Signer:
-    try:
-        return Signer(read_secret({"file": str(path)}, environ={}, base=Path()).reveal())
-    except (RtmsdError, ValueError) as error:
-        _fail(f"--signing-key: {error}")
-
-
-def _transcribe_options(
-    path: Path | None, sink: str | None, engines: tuple[str, ...], language: str | None
-) -> Any:
-    """Take the options of a configuration's sink, and what the command line says instead."""
-    changes: dict[str, Any] = {"engines": engines} if engines else {}
-    changes |= {"language": language} if language is not None else {}
-    plugins = load_plugins()
-    if (kind := plugins.sink_types.get("transcribe")) is None:
-        _fail(
-            f"the sink type transcribe cannot be used: {'; '.join(plugins.broken) or 'it is not installed'}"
-        )
-    try:
-        if path is not None:
-            return dataclasses.replace(load_sink_options(path, kind, sink, environ=os.environ), **changes)
-        return kind.options(**changes)
-    except ValueError as error:
-        more = (
-            "" if path is not None else " (an engine's table stands in a configuration: give it with -c FILE)"
-        )
-        _fail(f"{error}{more}")
-
-
-@main.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def recover(directory: Path) -> None:
-    """Finish what a crash left unfinished at and below DIR; exit 1 when something cannot be.
-
-    The daemon does this itself, some minutes after its start. What it is writing is left alone. What it lost less than 60 s ago it
-    would go on with when it is started again: recover that first, and it is over.
-    """
-    failed = False
-    for place in list(unfinished(directory)):
-        done = recover_recording(place, version=__version__)
-        if done.problem:
-            failed = True
-            click.echo(f"{place}: NOT recovered: {done.problem}", err=True)
-        elif done.manifest is not None:
-            click.echo(f"{place}: recovered. {Report([], done.manifest).summary}")
-        else:
-            click.echo(f"{place}: {done.note}")
-    if failed:
-        sys.exit(1)
-
-
-@main.command()
 @click.option(
     "-c",
     "--config",
@@ -513,7 +284,7 @@ def sinks(path: Path | None) -> None:
     try:
         plugins = load_plugins(directory=find_plugin_dir(path) if path is not None else None)
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     for name, sink_type in sorted(plugins.sink_types.items()):
         click.echo(f"{name}  (from {plugins.origins[name]})")
         for option in dataclasses.fields(sink_type.options):
@@ -553,23 +324,3 @@ def _load(path: Path) -> tuple[Config, Plugins]:
         number = len(error.problems)
         click.echo(f"{path}: {number} problem{'s' * (number != 1)}; nothing was started.", err=True)
         sys.exit(EX_CONFIG)
-
-
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a command's coroutine on uvloop; errors of ours are sentences, not tracebacks."""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(work)
-    except ConfigError as error:
-        _fail(str(error), status=EX_CONFIG)
-    except RtmsdError as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-
-
-def _fail(sentence: str, *, status: int = 1) -> NoReturn:
-    click.echo(f"rtmsd: {sentence}", err=True)
-    sys.exit(status)
