@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,7 +176,8 @@ def _transcribe(directory: Path, signing_key: Path | None, options: Any) -> int:
     manifest = ready_to_add(directory, signer=signer)
     with showing.showing(sys.stdout) as show:
         heard = run_to_end(second_pass.transcribe(directory, manifest, options, show))
-    names = add_transcripts(directory, heard.frames, signer=signer)
+    with _left_to_owner(directory):
+        names = add_transcripts(directory, heard.frames, signer=signer)
     click.echo(showing.tell(heard.sent_secs, heard.lost_secs, len(heard.frames), names))
     return 1 if heard.lost_secs else 0
 
@@ -217,7 +219,8 @@ def recover(directory: Path) -> None:
     """
     failed = False
     for place in list(unfinished(directory)):
-        done = recover_recording(place, version=__version__)
+        with _left_to_owner(place):
+            done = recover_recording(place, version=__version__)
         if done.problem:
             failed = True
             click.echo(f"{place}: NOT recovered: {done.problem}", err=True)
@@ -227,6 +230,23 @@ def recover(directory: Path) -> None:
             click.echo(f"{place}: {done.note}")
     if failed:
         sys.exit(1)
+
+
+@contextmanager
+def _left_to_owner(directory: Path) -> Iterator[None]:
+    """What root writes into somebody's recording becomes theirs: the daemon has to read it, and to delete it one day.
+
+    With DynamicUser= nobody but root reaches the recordings of a daemon that does not run.
+    """
+    owner = directory.stat()
+    try:
+        yield
+    finally:
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            for path in directory.rglob("*"):
+                about = path.lstat()
+                if stat.S_ISREG(about.st_mode) and about.st_uid == 0 and about.st_nlink == 1:
+                    os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 COMMANDS = (verify, mux, parquet, transcribe, recover)
