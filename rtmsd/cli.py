@@ -164,6 +164,8 @@ def tap(
     """
     if as_json and as_pcm:
         raise click.UsageError("--json and --pcm are two things: give one of them.")
+    if sys.stdout is None:  # it was closed before the program began
+        fail("expected an output to write to, and there is none: give it a pipe or a file")
     if as_pcm and sys.stdout.isatty():
         raise click.UsageError("--pcm gives samples, which no terminal can show: give it a pipe or a file.")
     query = {"as": "json" if as_json else "pcm" if as_pcm else "text"}

@@ -63,7 +63,8 @@ async def run_tap(admin: AdminConfig, query: Mapping[str, str], *, out: BinaryIO
         ) from error
     except aiohttp.ClientError as error:
         raise RtmsdError(
-            "the daemon broke off before the stream's end: it was stopped, or this program took nothing for a minute"
+            "the daemon broke off before the stream's end: it was stopped, this program took nothing for a minute, or Zoom "
+            "sends another form of sound now; run it again"
         ) from error
 
 

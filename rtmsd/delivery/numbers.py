@@ -20,7 +20,8 @@ _LARGEST = 1e18
 _NOT_A_NAME = f'a name or label has a-z, 0-9 and "_" and at most {_LONGEST} characters, and none of Prometheus\' endings'
 _TAKEN = "rtmsd has a number of this name itself"
 _NOT_A_NUMBER = "an amount is a finite number, and what is counted not negative"
-_NOT_A_VALUE = f"what a label says is a printable text of at most {_LONGEST} characters"
+_NOT_A_VALUE = f"what a label says is a printable text of 1 to {_LONGEST} characters"
+_BOTH = "a number is either counted or measured, never both"
 _TOO_MANY = f"a sink has at most {MOST_NUMBERS} numbers: labels are few and fixed"
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -53,18 +54,20 @@ class SinkNumbers:
     def count(self, name: str, amount: float, /, **labels: str) -> None:
         """Add to a number that only grows. Never fails; what is none of the contract's is left out."""
         key = name, tuple(sorted(labels.items()))
-        if why := _wrong(name, labels, amount, least=0.0) or self._unwelcome(key, self._sums):
+        if why := _wrong(name, labels, amount, least=0.0) or self._unwelcome(key, self._sums, self._levels):
             return self._refuse(why)
         self._sums[key] = self._sums.get(key, 0.0) + amount
 
     def measure(self, name: str, value: float, /, **labels: str) -> None:
         """Say where a number stands that goes up and down. Never fails, as `count`."""
         key = name, tuple(sorted(labels.items()))
-        if why := _wrong(name, labels, value, least=-_LARGEST) or self._unwelcome(key, self._levels):
+        if why := _wrong(name, labels, value, least=-_LARGEST) or self._unwelcome(
+            key, self._levels, self._sums
+        ):
             return self._refuse(why)
         self._levels[key] = float(value)
 
-    def _unwelcome(self, key: _Key, numbers: dict[_Key, float]) -> str:
+    def _unwelcome(self, key: _Key, numbers: dict[_Key, float], others: dict[_Key, float]) -> str:
         """Say why a number cannot be begun; what is known already was looked at then."""
         name, labels = key
         if key in numbers:
@@ -73,8 +76,10 @@ class SinkNumbers:
             return _NOT_A_NAME
         if name in RESERVED:
             return _TAKEN
-        if not all(len(text) <= _LONGEST and text.isprintable() for _, text in labels):
+        if not all(0 < len(text) <= _LONGEST and text.isprintable() for _, text in labels):
             return _NOT_A_VALUE
+        if any(name == other for other, _ in others):
+            return _BOTH
         return _TOO_MANY if len(self._sums) + len(self._levels) >= MOST_NUMBERS else ""
 
     def _refuse(self, why: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
+from rtmsd.delivery.lane import Lane
 from rtmsd.delivery.route import LaneEnd, StreamRoute, add_lane, offers_of, remove_lane
-from rtmsd.frames import Item, StreamEnd
+from rtmsd.frames import Item, MediaKind, StreamEnd
 
 
 class ProducedRoute(StreamRoute):
@@ -28,6 +29,7 @@ class ProducedRoute(StreamRoute):
         self._lanes = lanes
         self._producers = set(producers)
         self._patience_secs = patience_secs
+        self._at_once: list[Lane] = []
         self._others = [one.lane for one in lanes if one.name not in self._producers]
         self._published = {
             name: offers_of(one for one in lanes if one.name != name) for name in self._producers
@@ -43,17 +45,20 @@ class ProducedRoute(StreamRoute):
                 offer(item)
 
     def add(self, one: LaneEnd) -> None:
-        """Let one more lane have what comes and what is published; the end comes to it as to those who wait for it."""
+        """Let one more lane have what comes and what is published; the end comes to it as to those who wait for it.
+
+        Who wants sound alone does not: producers make something of it, and what they still say is no sound.
+        """
         for offers in (self._offers, *self._published.values()):
             add_lane(offers, one)
         self._offers[StreamEnd] = [self._ended]
-        self._others.append(one.lane)
+        (self._at_once if one.wants == {MediaKind.AUDIO} else self._others).append(one.lane)
 
     def remove(self, one: LaneEnd) -> None:
         """Let a lane that was added go; the others do not notice."""
         for offers in (self._offers, *self._published.values()):
             remove_lane(offers, one)
-        self._others.remove(one.lane)
+        (self._at_once if one.lane in self._at_once else self._others).remove(one.lane)
 
     def closed(self, name: str) -> None:
         """Note that a sink's pump is through: it publishes nothing more."""
@@ -75,6 +80,8 @@ class ProducedRoute(StreamRoute):
         assert isinstance(item, StreamEnd)
         self.over = True
         self._end = item
+        for lane in self._at_once:
+            lane.offer(item)
         for one in self._lanes:
             if one.name in self._producers:
                 one.lane.offer(item)

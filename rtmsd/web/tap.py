@@ -17,7 +17,7 @@ from rtmsd.frames import AudioFrame, Item, MediaKind, StreamInfo
 from rtmsd.runtime.clock import Clock
 from rtmsd.web.tap_choice import Asked, Living, check_media, choose, choose_user, read_query
 from rtmsd.web.tap_lines import json_lines, text_lines
-from rtmsd.web.tap_sound import FormatChangedError, Sound
+from rtmsd.web.tap_sound import BrokenOffError, FormatChangedError, Sound
 
 MAX_TAPS = 10
 """One more is told to come back later."""
@@ -28,6 +28,9 @@ LOOK_SECS = 0.25
 STALLED_SECS = 60.0
 """A listener that takes no bytes for so long is let go of."""
 
+PIECE_BYTES = 64 * 1024
+"""So much at a time has to be taken within that: who reads slowly still reads."""
+
 CLOSING_SECS = 1.0
 """What a daemon that stops gives its listeners to take what waits."""
 
@@ -35,6 +38,7 @@ _ENDS: Mapping[type[Exception], str] = {
     ConnectionError: "the listener went",
     TimeoutError: "the listener took nothing any more",
     FormatChangedError: "Zoom sends another form of sound now",
+    BrokenOffError: "rtmsd stops",
 }
 
 
@@ -67,7 +71,8 @@ class Taps(Protocol):
 class _Form(Protocol):
     """How items are written. `of` is also called when none came; `last`, when none will. `left_out` had no place."""
 
-    left_out: int
+    @property
+    def left_out(self) -> int: ...
 
     def of(self, items: Sequence[Item], now: float) -> bytes: ...
 
@@ -118,7 +123,7 @@ class Tapping:
             return await self._listen(request, asked)
         except ConnectionError:
             return web.Response()  # for nobody
-        except (TimeoutError, FormatChangedError, asyncio.CancelledError) as error:
+        except (TimeoutError, FormatChangedError, BrokenOffError, asyncio.CancelledError) as error:
             if request.transport is not None:
                 request.transport.abort()  # so that it is not taken for the end
             if isinstance(error, asyncio.CancelledError):
@@ -140,7 +145,13 @@ class Tapping:
                 await response.prepare(request)
                 await self._send(request, response, tap, form, items)
                 return response
-            except (ConnectionError, TimeoutError, FormatChangedError, web.HTTPException) as error:
+            except (
+                ConnectionError,
+                TimeoutError,
+                FormatChangedError,
+                BrokenOffError,
+                web.HTTPException,
+            ) as error:
                 how = next((why for kind, why in _ENDS.items() if isinstance(error, kind)), "it was refused")
                 raise
             finally:
@@ -166,9 +177,9 @@ class Tapping:
             items = await tap.take(LOOK_SECS)
             if frame := next((item for item in items if isinstance(item, AudioFrame)), None):
                 break
+            self._check(request)
             if tap.over:
                 raise web.HTTPConflict(text="The stream ended before anything was heard.\n")
-            self._check(request)
         user_id = choose_user(frame.format, asked, self._heard(stream.stream_id), frame.user_id)
         form = frame.format
         head = _head(f"audio/L16;rate={form.rate};channels={form.channels};endianness=little-endian")
@@ -192,13 +203,15 @@ class Tapping:
         """Write, and wait until the listener has room again. ConnectionError: it has gone; TimeoutError: it stands still."""
         if _gone(request):
             raise ConnectionResetError
-        until = min(asyncio.get_running_loop().time() + STALLED_SECS, self._deadline)
-        async with asyncio.timeout_at(until) as patience:
-            self._writing.add(patience)
-            try:
-                await response.write(data)
-            finally:
-                self._writing.discard(patience)
+        whole = memoryview(data)
+        for at in range(0, len(data), PIECE_BYTES):
+            until = min(asyncio.get_running_loop().time() + STALLED_SECS, self._deadline)
+            async with asyncio.timeout_at(until) as patience:
+                self._writing.add(patience)
+                try:
+                    await response.write(whole[at : at + PIECE_BYTES])
+                finally:
+                    self._writing.discard(patience)
 
     def _check(self, request: web.Request) -> None:
         """End when there is no reason to wait any longer."""

@@ -100,8 +100,20 @@ def _said(item: Item) -> dict[str, Any]:
 
 
 def _json(name: str, said: dict[str, Any]) -> str:
-    """What JSON cannot hold is written as text; half a surrogate pair becomes a question mark when it is encoded."""
-    return json.dumps({"type": name} | said, ensure_ascii=False, separators=(",", ":"), default=str)
+    """What JSON cannot hold is written as text; half a surrogate pair becomes a question mark when it is encoded.
+
+    JSON lets some signs stand that a terminal obeys: those are escaped, and mean the same to who parses it.
+    """
+    line = json.dumps({"type": name} | said, ensure_ascii=False, separators=(",", ":"), default=str)
+    if (line.isascii() and "\x7f" not in line) or one_line(line) == line:
+        return line
+    return "".join(
+        sign if one_line(sign) == sign or _is_half(sign) else f"\\u{ord(sign):04x}" for sign in line
+    )
+
+
+def _is_half(sign: str) -> bool:
+    return "\ud800" <= sign <= "\udfff"
 
 
 def _text(item: Item) -> str:

@@ -41,10 +41,16 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u2009")
 
 
+def _seconds(secs: float) -> str:
+    if abs(secs) < 60:
+        return f"{secs:.3g} s"
+    return f"{'-' if secs < 0 else ''}{duration(abs(secs))}"
+
+
 def told(name: str, value: float) -> str:
     """Write a number that a sink tells of itself, by the unit at its name's end: `sent 12 s`, `spool 1.5 KiB`, `calls 7`."""
     what, _, unit = name.rpartition("_")
     if what and unit in ("seconds", "bytes"):
-        return f"{what} {duration(value) if unit == 'seconds' else amount(int(value))}".replace("_", " ")
+        return f"{what} {_seconds(value) if unit == 'seconds' else amount(int(value))}".replace("_", " ")
     number = count(int(value)) if value == int(value) else f"{value:g}"
     return f"{name} {number}".replace("_", " ")

@@ -11,9 +11,9 @@ import aiohttp
 import numpy as np
 import orjson
 import pytest
-from aiohttp import web
 from running_daemon import assert_equals_truth, expected, finished, manifest, running, webhook_url
 from structlog.testing import capture_logs
+from tapped_daemon import ask_by_hand, hold_little
 
 from rtmsd import app
 from rtmsd.app import Ready
@@ -21,7 +21,6 @@ from rtmsd.delivery import tapping
 from rtmsd.delivery.tapping import Taps
 from rtmsd.runtime.clock import iso_utc
 from rtmsd.simulator import Simulator, Truth, default_meeting
-from rtmsd.web import tap
 
 ROOT = Path(__file__).parents[2]
 SMALL = 65_536
@@ -88,16 +87,8 @@ async def test_phrases_and_samples_equal_the_truth(tmp_path: Path) -> None:
 
 async def stalled(ready: Ready) -> socket.socket:
     """Ask for everything, and read nothing."""
-    deaf = socket.socket()
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.setblocking(False)
     host, _, port = str(ready.admin).rpartition(":")
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(deaf, (host, int(port)))
-    await loop.sock_sendall(
-        deaf, b"GET /tap?as=json&audio=1 HTTP/1.1\r\nHost: rtmsd\r\nConnection: close\r\n\r\n"
-    )
-    return deaf
+    return await ask_by_hand(host, int(port), "/tap?as=json&audio=1")
 
 
 async def read_rest(deaf: socket.socket) -> list[dict[str, Any]]:
@@ -130,15 +121,7 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> list[Taps]:
 
 @pytest.fixture
 def _small_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the kernel holds for a listener is not ours to bound, and would hold a whole meeting of some seconds."""
-    answer = tap.Tapping.answer
-
-    async def shrunk(self: tap.Tapping, request: web.Request) -> web.StreamResponse:
-        assert request.transport is not None
-        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        return await answer(self, request)
-
-    monkeypatch.setattr(tap.Tapping, "answer", shrunk)
+    hold_little(monkeypatch)
 
 
 async def come_and_go(ready: Ready, user_id: int) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -183,3 +183,32 @@ async def test_what_breaks_off_is_not_an_end(tmp_path: Path) -> None:
             status, out, err = await ended(process)
     assert status == 1 and out == b""
     assert err.startswith("rtmsd: the daemon broke off before the stream's end")
+    assert "another form of sound" in err and "run it again" in err
+
+
+async def test_samples_that_a_stop_breaks_off_are_not_a_whole_row(tmp_path: Path) -> None:
+    """A daemon that stops is not the stream's end: `--pcm` says so and exits 1, with all that came."""
+    listen = UnixListen(tmp_path / "admin.sock")
+    config = admin_with_token(tmp_path, listen)
+    async with AsyncExitStack() as living:
+        one = await living.enter_async_context(daemon("open-sesame", listen))
+        route = one.begin()
+        async with command(config, "--pcm", shell="| cat") as process:
+            await one.listened_to()
+            route.offer(audio(0))
+            assert process.stdout is not None
+            assert await process.stdout.readexactly(3200) == audio(0).data
+            await living.aclose()
+            status, out, err = await ended(process)
+    assert status == 1 and out == b"" and "it was stopped" in err
+
+
+async def test_without_an_output_there_is_a_sentence(tmp_path: Path) -> None:
+    """`>&-` closes it before the program begins."""
+    for arguments in ((), ("--pcm",)):
+        async with command(admin_only(tmp_path, "127.0.0.1:1"), *arguments, shell=">&-") as process:
+            status, _, err = await ended(process)
+        assert (
+            status == 1
+            and err == "rtmsd: expected an output to write to, and there is none: give it a pipe or a file\n"
+        )

@@ -57,6 +57,7 @@ def test_sums_grow_and_levels_are_set() -> None:
         ("sent", 1, {"engine": ["x"]}, "printable"),
         ("sent", 1, {"engine": "x" * 61}, "printable"),
         ("sent", 1, {"engine": "\ud800"}, "printable"),
+        ("sent", 1, {"engine": ""}, "printable"),
         ("errors", 1, {}, "itself"),
     ],
 )
@@ -69,6 +70,24 @@ def test_what_is_no_number_is_left_out(name: Any, value: Any, labels: dict[str, 
     numbers.count("sent_seconds", 2)
     assert [one.value for one in numbers] == [2]
     assert len(refusals) == 1 and why in refusals[0]
+
+
+def test_a_number_is_a_sum_or_a_level() -> None:
+    """Under one name only what came first is kept, whatever the labels; that is told once."""
+    refusals: list[str] = []
+    numbers = told(refusals)
+    numbers.count("calls", 1)
+    numbers.measure("load", 2, of="a")
+    for _ in range(2):
+        numbers.measure("calls", 9, of="x")
+        numbers.count("load", 9)
+    numbers.count("calls", 1, of="y")
+    assert list(numbers) == [
+        Number("calls", (), 1.0, True),
+        Number("calls", (("of", "y"),), 1.0, True),
+        Number("load", (("of", "a"),), 2.0, False),
+    ]
+    assert len(refusals) == 1 and "counted or measured" in refusals[0]
 
 
 def test_a_thousand_labels_are_not_a_thousand_numbers() -> None:

@@ -102,6 +102,22 @@ async def test_a_tap_hears_what_producers_publish_to_their_very_end() -> None:
     await router.drain()
 
 
+async def test_who_wants_sound_waits_for_no_producer() -> None:
+    """Producers make phrases: the end of the sound is the stream's, and nothing follows it."""
+    maker = Publishing(0.05)
+    router, reader, _ = everyone(maker)
+    taps, route = Taps(), router.open(INFO, ["maker", "reader"])
+    taps.opened(INFO, route, SOUND | PHRASES)
+    with taps.listening("s1", SOUND) as tap, taps.listening("s1", SOUND):
+        route.offer(audio(0))
+        route.offer(END)
+        assert await everything(tap) == [audio(0), END]
+        assert reader.items == []
+    await until_ended(maker, reader)
+    assert reader.items == [phrase("last of s1"), END]
+    await router.drain()
+
+
 async def test_who_goes_while_the_end_waits_is_not_told() -> None:
     """A tap that ends between the stream's end and the producer's disturbs nobody."""
     maker = Publishing(0.05)

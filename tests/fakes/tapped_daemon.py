@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import pytest
+from aiohttp import web
 from page_source import NOW_MS, RunningClock, Source
 
 from rtmsd.config import Listen, Secret, UnixListen
 from rtmsd.delivery.route import StreamRoute
 from rtmsd.delivery.tapping import Taps
 from rtmsd.frames import AudioFormat, AudioFrame, MediaKind, StreamEnd, StreamInfo, TranscriptFrame
+from rtmsd.web import tap
 from rtmsd.web.admin import admin_app
 from rtmsd.web.server import serving
 from rtmsd.web.timeline import Speaker, Timeline
@@ -38,6 +42,30 @@ def phrase(
     text: str, *, operation: str = "new", source: str = "zoom", name: str = "Mira Tal"
 ) -> TranscriptFrame:
     return TranscriptFrame(1, name, NOW_MS, NOW_MS, NOW_MS + 900, text, source=source, operation=operation)
+
+
+def hold_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the kernel hold little for a listener: that is not ours to bound, and would be a whole meeting of some seconds."""
+    answer = tap.Tapping.answer
+
+    async def shrunk(self: tap.Tapping, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return await answer(self, request)
+
+    monkeypatch.setattr(tap.Tapping, "answer", shrunk)
+
+
+async def ask_by_hand(host: str, port: int, path: str) -> socket.socket:
+    """Ask, and read nothing of the answer yet, of which the kernel holds little."""
+    asking = socket.socket()
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    asking.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(asking, (host, port))
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    await loop.sock_sendall(asking, request.encode())
+    return asking
 
 
 class Daemon:

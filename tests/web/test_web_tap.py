@@ -8,7 +8,7 @@ import json
 import aiohttp
 import pytest
 from structlog.testing import capture_logs
-from tapped_daemon import END, STREAM, Daemon, audio, daemon, info, phrase
+from tapped_daemon import END, STREAM, Daemon, ask_by_hand, audio, daemon, hold_little, info, phrase
 
 from rtmsd.config import Listen
 from rtmsd.frames import MediaKind
@@ -189,6 +189,26 @@ async def test_a_listener_that_stands_still_is_let_go(monkeypatch: pytest.Monkey
             writer.close()
     assert answer.startswith(b"HTTP/1.1 200") and not answer.endswith(b"\r\n0\r\n\r\n")
     assert logs[-1]["event"] == "tap closed" and logs[-1]["why"] == "the listener took nothing any more"
+
+
+async def test_a_slow_listener_is_not_a_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who keeps reading gets everything, though all that waits takes longer than a listener may stand still."""
+    monkeypatch.setattr(tap, "STALLED_SECS", 1.0)
+    hold_little(monkeypatch)
+    async with daemon() as one, asyncio.timeout(30):
+        route = one.begin()
+        assert isinstance(one.bound, Listen)
+        slow = await ask_by_hand(one.bound.host, one.bound.port, "/tap?as=json&audio=1")
+        await one.listened_to()
+        for number in range(400):
+            route.offer(audio(100 * number))
+        route.offer(END)
+        answer, loop = b"", asyncio.get_running_loop()
+        while data := await loop.sock_recv(slow, 16_384):
+            answer += data
+            await asyncio.sleep(0.025)
+        slow.close()
+    assert answer.endswith(b"\r\n0\r\n\r\n") and answer.count(b'"type":"audio"') == 400
 
 
 async def test_an_old_proxy_gets_its_answer() -> None:

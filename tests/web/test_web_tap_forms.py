@@ -7,8 +7,10 @@ import base64
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from page_source import NOW_MS
+from structlog.testing import capture_logs
 from tapped_daemon import END, audio, daemon, info, phrase
 
 from rtmsd.frames import AudioFormat, AudioFrame, ChatFrame, Event, Gap, Item, MediaKind, StreamEnd
@@ -55,6 +57,20 @@ async def test_a_line_holds_nothing_but_text() -> None:
             route.offer(END)
         [line, _] = reading.result().decode().splitlines()
         assert line == "06:40:34  Ann��Bob: one�two�[2J �"
+
+
+async def test_json_holds_nothing_that_moves_a_cursor() -> None:
+    """Controls, marks of direction and ends of lines are escaped, and are there again when it is read; words stay words."""
+    text, name = "Grüße 你好 \x1b\x7f\x9b2J\x85\u2028\u2029", "A\u202e\u2066nn"
+    async with daemon() as one:
+        route = one.begin()
+        async with one.listening(**{"as": "json"}) as reading:
+            route.offer(phrase(text, name=name))
+            route.offer(END)
+        line = reading.result().decode().split("\n")[0]
+    assert "Grüße 你好" in line and "\\u009b2J" in line and all(sign.isprintable() for sign in line)
+    said = json.loads(line)
+    assert (said["text"], said["user_name"]) == (text, name)
 
 
 async def test_everything_is_json() -> None:
@@ -153,3 +169,31 @@ async def test_a_stream_that_ends_in_silence_has_no_samples() -> None:
         await one.listened_to()
         route.offer(END)
         assert await asking == (409, "The stream ended before anything was heard.\n")
+
+
+async def test_who_waits_for_sound_is_told_the_truth_of_a_stop() -> None:
+    """The stream goes on, though nobody was heard: rtmsd stops, and says that."""
+    async with aiohttp.ClientSession() as outside:
+        async with daemon() as one:
+            one.begin()
+            asking = asyncio.create_task(outside.get(f"http://{one.bound}/tap", params={"as": "pcm"}))
+            await one.listened_to()
+        async with await asking as answer:
+            assert (answer.status, await answer.text()) == (503, "rtmsd stops.\n")
+
+
+async def test_samples_break_off_when_the_daemon_stops() -> None:
+    """They have no last line: an answer that is not whole says that the stream may go on; what came is there."""
+    async with aiohttp.ClientSession() as outside:
+        with capture_logs() as logs:
+            async with daemon() as one:
+                route = one.begin()
+                asking = asyncio.create_task(outside.get(f"http://{one.bound}/tap", params={"as": "pcm"}))
+                await one.listened_to()
+                route.offer(audio(0))
+                answer = await asking
+                assert await answer.content.readexactly(3200) == audio(0).data
+        async with answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+    assert logs[-1]["why"] == "rtmsd stops"

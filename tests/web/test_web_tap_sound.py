@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtmsd.frames import AudioFormat, AudioFrame, Event, Item, StreamEnd
-from rtmsd.web.tap_sound import LATE_SECS, FormatChangedError, Sound
+from rtmsd.web.tap_sound import LATE_SECS, BrokenOffError, FormatChangedError, Sound
 
 FORM = AudioFormat("L16", 16_000, 1, True)
 ZERO_MS = 1_795_000_000_000
@@ -113,6 +113,60 @@ def test_a_wrong_timestamp_makes_no_hours_of_silence() -> None:
     sound = Sound(FORM, 1, ZERO_MS)
     out = sound.of([frame(0), frame(10**9), frame(-(10**9)), frame(100)], 0.0)
     assert out == samples(0, 200) and sound.left_out == 2
+
+
+@pytest.mark.parametrize("off_ms", [-(10**7), -100_000, 100_000, 10**7])
+def test_a_wrong_first_packet_spoils_nothing(off_ms: int) -> None:
+    """Nothing vouched for it, and two others speak against it: the row goes on with theirs, without a hole."""
+    sound = Sound(FORM, 1, ZERO_MS + off_ms)
+    rest: list[Item] = [frame(100 * n) for n in range(1, 50)]
+    assert sound.of([frame(0, off_ms=off_ms), *rest], 0.0) == samples(0, 5000)
+    assert sound.left_out == 0
+
+
+@pytest.mark.parametrize("step_ms", [130_000, -130_000, 10**9])
+def test_a_clock_that_steps_spoils_nothing(step_ms: int) -> None:
+    """When two packets in a row say so, the meeting's clock was set: the row goes on, silence and the end included."""
+    sound = Sound(FORM, 1, ZERO_MS)
+    out = b"".join(sound.of([frame(100 * n)], n / 10) for n in range(50))
+    out += b"".join(sound.of([frame(100 * n, off_ms=step_ms)], n / 10) for n in range(50, 100))
+    assert out == samples(0, 10_000) and sound.left_out == 0
+    assert sound.of([], 12.0 - 0.1) == silence(2000 - LATE_MS)
+    assert sound.of([StreamEnd(6, "", "", ZERO_MS + step_ms + 13_000)], 12.0) == silence(1000 + LATE_MS)
+
+
+@pytest.mark.parametrize("user_id", [1, 2])
+def test_one_packet_far_ahead_moves_nobody(user_id: int) -> None:
+    """A minute and a half is no reason to believe it: neither silence comes of it, nor are the others too late."""
+    sound = Sound(FORM, 1, ZERO_MS)
+    out = b""
+    for n in range(50):
+        wrong: list[Item] = [frame(100 * n, user_id=user_id, off_ms=100_000)] if n == 20 else []
+        out += sound.of([frame(100 * n), *wrong], n / 10)
+    assert out == samples(0, 5000) and sound.left_out == 1
+
+
+def test_a_replay_may_begin_long_before_its_outage() -> None:
+    """What was heard already is cut, what was not has its place, and nothing of it is doubted away."""
+    before: list[Item] = [frame(100 * n) for n in range(300)]
+    replayed: list[Item] = [frame(100 * n) for n in range(100, 400)]
+    out = played(
+        (30.0, before),
+        (30.1, [socket("socket_lost")]),
+        (39.0, [socket("socket_reopened")]),
+        (39.5, replayed),
+    )
+    assert out == samples(0, 40_000)
+
+
+def test_samples_that_end_before_the_stream_does_say_so() -> None:
+    """Samples cannot, so that somebody else has to: only the stream's end is an end."""
+    sound = Sound(FORM, 1, ZERO_MS)
+    sound.of([frame(0)], 0.0)
+    with pytest.raises(BrokenOffError):
+        sound.last()
+    sound.of([StreamEnd(6, "", "", ZERO_MS + 100)], 0.1)
+    assert sound.last() == b""
 
 
 def test_the_row_ends_where_the_stream_does() -> None:
