@@ -120,15 +120,15 @@ class Account:
             await self._save(min(ahead, self._most) if self._most else ahead)
         return True
 
-    def settle(self, secs: float, engine: str, stream_id: str, *, sent: bool) -> None:
-        """Say what became of a claim."""
-        if not sent:
-            self._day.claimed -= secs
-            return
-        self._day.secs += secs
-        engines = self.sent.setdefault(stream_id, {})
-        engines[engine] = engines.get(engine, 0.0) + secs
-        self._count("sent_seconds", secs, engine=engine)
+    def settle(self, secs: float, engine: str, stream_id: str, *, sent_secs: float) -> None:
+        """Say what became of a claim: `sent_secs` is also counted where it is more, as when an engine tries something twice."""
+        self._day.secs += sent_secs
+        # Never less than what was sent: the claim may have been one of the day before.
+        self._day.claimed = max(self._day.claimed + sent_secs - secs, self._day.secs)
+        if sent_secs:
+            engines = self.sent.setdefault(stream_id, {})
+            engines[engine] = engines.get(engine, 0.0) + sent_secs
+            self._count("sent_seconds", sent_secs, engine=engine)
 
     @asynccontextmanager
     async def session(self, session: OpenSession) -> AsyncIterator[None]:

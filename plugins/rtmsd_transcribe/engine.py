@@ -16,11 +16,15 @@ RATE = 16_000
 class EngineLost(RtmsdError):
     """A session broke, or could not be opened just now. What was sent and not answered by a final is offered again.
 
-    `retry_secs`: do not come back before that, if the engine said so. The text is for people: neither keys nor words.
+    `retry_secs`: do not come back before that, if the engine said so. `until_secs`: what broke it lies before this second of
+    the session, in sound that was sent to the service; when the same sound breaks sessions again and again, no more than that
+    is given up. 0: no sound broke it, as when nobody could be reached. None: everything that the session took may have. The
+    text is for people: neither keys nor words.
     """
 
-    def __init__(self, sentence: str, *, retry_secs: float = 0.0) -> None:
+    def __init__(self, sentence: str, *, retry_secs: float = 0.0, until_secs: float | None = None) -> None:
         self.retry_secs = retry_secs
+        self.until_secs = until_secs
         super().__init__(sentence)
 
 
@@ -59,7 +63,11 @@ class Heard:
 
 
 class Session(Protocol):
-    """One speaker's sound, from the opening to `finish`. May raise EngineLost or EngineRefused from every method."""
+    """One speaker's sound, from the opening to `finish`. May raise EngineLost or EngineRefused from every method.
+
+    A session may also have `sent_secs`, a float: how many seconds of sound the service really got so far, failed tries
+    included. Without it, that is what `send` took.
+    """
 
     async def send(self, pcm: bytes) -> None:
         """Take 100 ms of sound, or less at the end. Waits when the engine is behind; called by one task only."""
@@ -78,7 +86,8 @@ class Engine(Protocol):
     `real_time_only`: sound must not be sent faster than it was spoken. An engine may also have `live`, which is taken for
     False where it is missing: it answers while sound comes, not piece by piece, and a few seconds after `finish` it is
     through. One that is live and silent for long is asked to finish, and left when it does not: before anything is forgotten
-    that the next engine should hear.
+    that the next engine should hear. It may also have `open_secs`, a float: how long opening a session may take, where
+    OPEN_SECS is not right for it.
     """
 
     name: str

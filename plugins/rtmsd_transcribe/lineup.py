@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
@@ -15,7 +16,7 @@ REST_SECS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """How long an engine is left alone after a failure, longer each time until it has answered something."""
 
 REPEAT_SECS = 600.0
-"""An engine that breaks again and again, always in the same way, is told so often."""
+"""An engine that breaks again and again in the same way, whether or not it works in between, is told so often."""
 
 REFUSED_SECS = 600.0
 """An engine that refused is asked again after this: somebody may have mended its key."""
@@ -23,13 +24,15 @@ REFUSED_SECS = 600.0
 
 @dataclass
 class Seat:
-    """One engine and how it does; `rests_until` and `told_at` are times of the event loop, `told` is what the log knows."""
+    """One engine and how it does; times are those of the event loop. `told`: when the log was told which fault."""
 
     engine: Engine
     rests_until: float = 0.0
     failures: int = 0
-    told: str = ""
-    told_at: float = 0.0
+    sessions: int = 0  # that are open
+    heard_at: float = 0.0
+    broken: bool = False  # as far as the log knows
+    told: dict[str, float] = field(default_factory=dict)
 
 
 class Lineup:
@@ -59,19 +62,26 @@ class Lineup:
             await asyncio.sleep(min(seat.rests_until for seat in self._seats) - loop.time())
         raise EngineRefused(f"no engine is left. {' '.join(self._left)}")
 
-    def opened(self, seat: Seat) -> None:
-        """Count a session that has begun."""
+    @contextmanager
+    def opened(self, seat: Seat) -> Iterator[None]:
+        """Count a session that has begun, and is open as long as the context lasts."""
         self._count("sessions_opened", 1, engine=seat.engine.name)
+        seat.sessions += 1
+        try:
+            yield
+        finally:
+            seat.sessions -= 1
 
     def answered(self, seat: Seat) -> None:
-        """Note that an engine works."""
+        """Note that an engine works, for whomever."""
         seat.failures = 0
-        if seat.told:
-            seat.told = ""
+        seat.heard_at = asyncio.get_running_loop().time()
+        if seat.broken:
+            seat.broken = False
             self._log.info("a transcription engine works again", engine=seat.engine.name)
 
-    def lost(self, seat: Seat, error: EngineLost) -> None:
-        """Let an engine rest after a failure. Several speakers who lose it at once are one failure."""
+    def lost(self, seat: Seat, error: EngineLost, *, opened: bool = True) -> None:
+        """Let an engine rest after a failure; `opened`: the session had begun. Several speakers who lose it at once are one."""
         self._count("sessions_lost", 1, engine=seat.engine.name)
         resting = seat.rests_until > asyncio.get_running_loop().time()
         pause = error.retry_secs
@@ -82,11 +92,13 @@ class Lineup:
         self._tell(seat, str(error))
 
     def _tell(self, seat: Seat, why: str) -> None:
-        """Say what is wrong with an engine: once, until it has worked, or something else is wrong with it."""
+        """Say what is wrong with an engine, each fault once in a while: it may work for others, and break for one again and again."""
         now = asyncio.get_running_loop().time()
-        if why == seat.told and now - seat.told_at < REPEAT_SECS:
+        seat.told = {fault: at for fault, at in seat.told.items() if now - at < REPEAT_SECS}
+        if why in seat.told:
             return
-        seat.told, seat.told_at = why, now
+        seat.told[why] = now
+        seat.broken = True
         self._log.warning(
             "a transcription session was lost; what it did not answer is sent again",
             engine=seat.engine.name,

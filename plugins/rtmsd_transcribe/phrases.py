@@ -51,6 +51,10 @@ class Phrases:
         elif heard.final:
             yield from self.withdraw()
 
+    def position(self, secs: float) -> int:
+        """Give the position in the speech where so many seconds of the session end."""
+        return self._at(secs, ends=True) if self._runs else self.answered
+
     def withdraw(self) -> Iterator[TranscriptFrame]:
         """Take back the interim result that no final has replaced."""
         shown, self._shown = self._shown, None

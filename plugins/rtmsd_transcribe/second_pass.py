@@ -26,22 +26,19 @@ from rtmsd_transcribe.talk import Manner, Talk
 from rtmsd_transcribe.track import Track
 
 TRACKS, ENDED = 4, 4
-"""How many tracks are read at a time, and how many speeches may wait for their last answers meanwhile: sessions are as
-many as both together."""
+"""How many tracks are read at a time, and how many speeches may be with engines while more is read. Sessions are fewer than both
+together: each reader may end one more speech."""
 
 LONGEST_SECS, PAUSE_SECS = 55.0, 4.0
 """The longest speech, and the longest pause in one: less than what a Speech keeps, so that nothing is ever forgotten."""
 
 TRIES, TRIES_AGAIN = 6, 18
 """An engine that is lost so many times running, and says no word in between, is asked no more: after 20 s at least. One
-that did say something is asked more often: it may be a single speech that breaks it, which is given up before."""
-
-SPEECH_TRIES = 8
-"""So many lost sessions for each engine, without an answer between them, and a speech is given up. More than TRIES: who
-cannot be had at all is not asked for one speech after the other."""
+that did say something is asked more often: it may be a single speech that breaks it, which is given up before. It may also
+be away for some minutes, or allow fewer sessions than there are: no speech is given up for that."""
 
 _ALWAYS_SECS = 86_400.0
-"""How long a speech waits for sound: its track is read when others are answered, and ends it."""
+"""How long a speech waits for its end: its track is read when others are answered."""
 
 
 @dataclass
@@ -93,7 +90,7 @@ class SecondPass:
             silence_secs=_ALWAYS_SECS,
             backlog="pace" if options.backlog == "pace" else "send",  # a recording is not late
             interim=False,
-            tries=SPEECH_TRIES * len(options.engines),
+            recorded=True,
         )
         self._silence_ms = min(options.silence_secs, PAUSE_SECS) * 1000
         self._show = show
@@ -167,6 +164,10 @@ class SecondPass:
 
     async def _carry(self, talk: Talk) -> None:
         try:
+            # A session that waited for sound would wait for ever, were it the only one that its service allows: its track is
+            # not read on while others, which are over, wait for a session.
+            while not talk.speech.ended:
+                await talk.speech.changed(_ALWAYS_SECS)
             await talk.run()
         finally:
             self._talks.remove(talk)
@@ -190,21 +191,25 @@ class Engines(Lineup):
         self._say = say
         self._in_vain = Counter[str]()
         self._heard: set[str] = set()
+        self._said: set[str] = set()  # of whom it was said that they are asked again
 
     def spoke(self, name: str) -> None:
         """Note that an engine said something."""
         self._heard.add(name)
         self._in_vain[name] = 0
 
-    def lost(self, seat: Seat, error: EngineLost) -> None:
+    def lost(self, seat: Seat, error: EngineLost, *, opened: bool = True) -> None:
         name, failures = seat.engine.name, seat.failures
-        super().lost(seat, error)
+        super().lost(seat, error, opened=opened)
         if seat.failures == failures:
             return  # several at once are one
+        if seat.sessions and not opened:
+            return  # it is at work, and allows no more sessions
         self._in_vain[name] += 1
         if self._in_vain[name] >= (TRIES_AGAIN if name in self._heard else TRIES):
             self.leave(seat, error)
-        elif self._in_vain[name] == 1:
+        elif name not in self._said:
+            self._said.add(name)
             self._say(f"{name}: {_sentence(error)} It is asked again.")
 
     def refused(self, seat: Seat, error: EngineRefused) -> None:

@@ -28,7 +28,10 @@ class Upload:
 
 
 class FakeOpenAI(FakeService):
-    """`only_json`: knows no other format. `times`: "segments", "words", "none", or "zero" as some servers have it."""
+    """`only_json`: knows no other format. `times`: "segments", "words", "none", or "zero" as some servers have it.
+
+    `got`: every request with sound that came, `answered`: those of them that got a transcript.
+    """
 
     path = "/v1/audio/transcriptions"
 
@@ -45,9 +48,14 @@ class FakeOpenAI(FakeService):
         self.times = times
         self.ghosts = ghosts  # makes up words where there is silence, and says that it is
         self.quota_used_up = False
+        self.got: list[Upload] = []
         self.answered: list[Upload] = []
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        upload = Upload(0.0)
+        ear = await _read_form(request, upload)
+        if isinstance(ear, Ear):
+            self.got.append(upload)
         failing = self._failing()
         if failing is not None:
             return failing
@@ -55,16 +63,14 @@ class FakeOpenAI(FakeService):
             return _error(401, "invalid_api_key")
         if self.quota_used_up:
             return _error(429, "insufficient_quota")
-        upload = Upload(0.0)
-        ear = await _read_form(request, upload)
         if isinstance(ear, web.Response):
             return ear
+        await asyncio.sleep(self.faults.slow_secs)
         verbose = upload.one("response_format") == "verbose_json"
         if verbose and self.only_json:
             return _error(400, "unsupported_value")
         if not verbose and "timestamp_granularities[]" in upload.fields:
             return _error(400, "invalid_value")
-        await asyncio.sleep(self.faults.slow_secs)
         self.answered.append(upload)
         return web.json_response(self._transcript(ear, verbose=verbose))
 

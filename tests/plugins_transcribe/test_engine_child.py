@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from rtmsd_transcribe.engine import EngineLost, EngineRefused, EngineStalled
 from rtmsd_transcribe.engines.child import Child, Children
+from rtmsd_transcribe.engines.local import Local
 
 PROGRAM = Path(echo_child.__file__)
 
@@ -41,7 +43,8 @@ async def child(options: dict[str, Any] | None = None, **how: float) -> AsyncIte
 
 
 async def ask(one: Child | Children, text: str = "hello", **question: Any) -> Part:
-    [part] = (await one.ask({"text": text, **question}, bytes(3200), Answer)).segments
+    answer = await one.ask({"text": text, **question}, bytes(3200), Answer, asked=lambda: None)
+    [part] = answer.segments
     return part
 
 
@@ -109,6 +112,59 @@ async def test_an_answer_nobody_waits_for_is_thrown_away() -> None:
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
         assert (await ask(one, "yours")).text == "yours"
+
+
+async def test_what_was_left_to_a_child_is_no_fault_of_the_next() -> None:
+    """A child that hangs with a question whose asker has gone is ended and started again; the next gets his answer."""
+    async with child(answer_secs=3.0) as one:
+        pid = (await ask(one)).pid
+        gone = asyncio.create_task(ask(one, busy_secs=600))
+        await asyncio.sleep(0.1)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        part = await ask(one, "yours")
+    assert part.text == "yours" and part.pid != pid
+
+
+async def test_a_child_that_dies_of_what_was_left_to_it_is_started_again() -> None:
+    """The one who asks after a question that nobody waits for, and that ends the child, gets his answer."""
+    async with child() as one:
+        await one.start()
+        gone = asyncio.create_task(ask(one, die=True))
+        while one._process is None or not one._unread:
+            await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        assert (await ask(one, "yours")).text == "yours"
+
+
+async def test_a_question_counts_and_has_its_time_from_when_it_is_asked() -> None:
+    """Who waits for others is not asked yet: neither does his time run, nor does his sound count."""
+    asked: list[int] = []
+
+    async def one_of(children: Children, number: int) -> None:
+        await children.ask({"busy_secs": 0.5}, bytes(3200), Answer, asked=lambda: asked.append(number))
+        # The next one is told when we have gone, never before.
+        assert asked == list(range(number + 1))
+
+    async with Children([Child("echo", {}, start_secs=60, answer_secs=2.0, program=PROGRAM)]) as one:
+        await one.start()
+        async with asyncio.TaskGroup() as group:
+            for number in range(6):
+                group.create_task(one_of(one, number))
+    assert asked == list(range(6))
+
+
+async def test_opening_has_the_time_that_a_model_has_to_load() -> None:
+    """An engine on this machine says itself that its model does not load, before who opens a session has to give up."""
+    engine = Local({}, processes=1, longest_secs=30, pause_secs=0.6, start_secs=0.5, answer_secs=60)
+    engine._child = partial(
+        Child, "echo", {"load_secs": 600}, start_secs=0.5, answer_secs=60, program=PROGRAM
+    )
+    async with engine:
+        with pytest.raises(EngineLost, match=r"not ready within 0\.5 s"):
+            async with asyncio.timeout(engine.open_secs), engine.session(language="en"):
+                pass
 
 
 async def test_loading_goes_on_when_nobody_waits() -> None:

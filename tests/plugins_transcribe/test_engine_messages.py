@@ -237,6 +237,7 @@ def test_assemblyai_pieces_have_their_length(sizes: list[int]) -> None:
         (402, None, EngineRefused, None),
         (403, None, EngineRefused, None),
         (404, None, EngineRefused, None),
+        (413, None, EngineLost, 0),
         (415, None, EngineRefused, None),
         (422, None, EngineRefused, None),
         (307, None, EngineRefused, None),
@@ -257,6 +258,38 @@ def test_http_answers(status: int, header: str | None, kind: type[Exception], wa
     assert str(status) in str(fault)
     if isinstance(fault, EngineLost):
         assert fault.retry_secs == wait
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "until"),
+    [
+        (400, EngineLost, None),
+        (415, EngineLost, None),
+        (422, EngineLost, None),
+        (500, EngineLost, None),
+        (429, EngineLost, 0.0),
+        (503, EngineLost, 0.0),
+        (401, EngineRefused, None),
+        (402, EngineRefused, None),
+        (404, EngineRefused, None),
+    ],
+)
+def test_http_answers_of_an_engine_that_works(
+    status: int, kind: type[Exception], until: float | None
+) -> None:
+    """After a success a bad request is about what was sent, a busy server about nothing, and a key about the engine."""
+    fault = http_fault("openai", status, works=True)
+    assert type(fault) is kind
+    assert str(status) in str(fault)
+    assert getattr(fault, "until_secs", None) == until
+
+
+def test_too_many_sessions_are_no_fault_of_the_sound() -> None:
+    """AssemblyAI closes a session when others have to end first: its sound is not held against it; other closings are."""
+    for code, wait, until in ((3009, 10.0, 0.0), (3005, 0.0, None)):
+        with pytest.raises(EngineLost) as caught:
+            AssemblyAIDialect().closed(code)
+        assert (caught.value.retry_secs, caught.value.until_secs) == (wait, until)
 
 
 @pytest.mark.parametrize(

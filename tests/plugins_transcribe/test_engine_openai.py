@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from coded_speech import RATE, Ear, sentence, silence, texts, word
 from fake_openai import FakeOpenAI
 from fake_service import KEY, Faults
 from fast_time import run_fast
-from talking import talk
+from talking import Told, talk
 
 from rtmsd.api import Secret
 from rtmsd_transcribe.engine import EngineLost, EngineRefused, EngineStalled
@@ -69,12 +70,30 @@ def test_a_server_without_times_still_gets_them_right(times: str) -> None:
 
 
 def test_a_server_that_knows_only_json_is_asked_for_that() -> None:
-    """One refusal of verbose JSON, and no further request asks for it."""
+    """One refusal of verbose JSON, which counts as sent, and no further request asks for it."""
     service = FakeOpenAI(only_json=True)
 
     async def do(engine: OpenAI) -> None:
-        assert (await talk(engine, SPEECH)).text == ALL
+        told = await talk(engine, SPEECH)
+        assert told.text == ALL
         assert {upload.one("response_format") for upload in service.answered} == {"json"}
+        assert len(service.got) == len(service.answered) + 1
+        assert told.sent_secs == [pytest.approx(sum(upload.secs for upload in service.got))]
+
+    between(service, do)
+
+
+def test_all_who_ask_at_once_learn_that_only_json_is_known() -> None:
+    """Requests that are under way when another one learns it are refused too: each is asked again, and nobody is lost."""
+    service = FakeOpenAI(Faults(slow_secs=4), only_json=True)
+
+    async def do(engine: OpenAI) -> None:
+        async def one(after_secs: int) -> Told:
+            await asyncio.sleep(after_secs)
+            return await talk(engine, SPEECH)
+
+        told = await asyncio.gather(*(one(secs) for secs in range(8)))
+        assert {one.text for one in told} == {ALL}
 
     between(service, do)
 
@@ -139,24 +158,90 @@ def test_a_minute_of_silence_is_not_sent() -> None:
 
 @pytest.mark.parametrize("statuses", [[429], [500], [None, 503], [None, None, 502]])
 def test_a_request_that_fails_costs_nothing(statuses: list[int | None]) -> None:
-    """Whichever request fails: what is sent again from the last final on gives every word once."""
+    """Whichever request fails: what is sent again from the last final on gives every word once, and all of it counts."""
+    service = FakeOpenAI(Faults(statuses=statuses, retry_after="3"))
 
     async def do(engine: OpenAI) -> None:
         told = await talk(engine, SPEECH, losses=1)
         assert told.text == ALL
         assert told.losses[0].retry_secs == 3
+        assert len(service.got) > len(service.answered)
+        assert sum(told.sent_secs) == pytest.approx(sum(upload.secs for upload in service.got))
 
-    between(FakeOpenAI(Faults(statuses=statuses, retry_after="3")), do)
+    between(service, do)
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_piece_that_is_refused_alone_is_no_refusal_of_the_engine(status: int) -> None:
+    """Once a piece was accepted, what the server cannot read is this piece: lost up to its end, sent once, not in two formats."""
+    service = FakeOpenAI(Faults(statuses=[None, status]))
+
+    async def do(engine: OpenAI) -> None:
+        told = await talk(engine, SPEECH, losses=1)
+        assert told.text == ALL
+        assert f"HTTP {status}" in str(told.losses[0])
+        assert told.losses[0].until_secs == pytest.approx(7.6, abs=0.4)  # its words end at 7.3
+        assert len(service.got) == len(service.answered) + 1
+        assert {upload.one("response_format") for upload in service.got} == {"verbose_json"}
+
+    between(service, do)
+
+
+@pytest.mark.parametrize("status", [400, 415, 422])
+def test_a_server_that_never_accepted_anything_refuses(status: int) -> None:
+    """Before any success the same answers are about the configuration: somebody has to look at it."""
+
+    async def do(engine: OpenAI) -> None:
+        with pytest.raises(EngineRefused, match=f"HTTP {status}"):
+            await talk(engine, SPEECH)
+
+    between(FakeOpenAI(Faults(statuses=[status] * 2)), do)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_blames_no_sound(status: int) -> None:
+    """What the server had no time for is at no fault, so none of it is ever given up for that."""
+
+    async def do(engine: OpenAI) -> None:
+        told = await talk(engine, SPEECH, losses=1)
+        assert told.losses[0].until_secs == 0.0
+
+    between(FakeOpenAI(Faults(statuses=[None, status])), do)
 
 
 def test_a_server_that_is_too_slow_is_lost() -> None:
-    """An answer has its time; a server that took the sound is not asked for ever."""
+    """An answer has its time; a server that took the sound is not asked for ever, and only for the piece that it took."""
+    service = FakeOpenAI(Faults(slow_secs=30))
 
     async def do(engine: OpenAI) -> None:
-        with pytest.raises(EngineStalled, match="in time"):
+        with pytest.raises(EngineStalled, match="in time") as caught:
             await talk(engine, SPEECH)
+        assert caught.value.until_secs == pytest.approx(3.2, abs=0.4)  # its words end at 2.9
+        assert len(service.got) == 1
 
-    between(FakeOpenAI(Faults(slow_secs=30)), do, answer_secs=2.0)
+    between(service, do, answer_secs=2.0)
+
+
+def test_a_server_that_lets_nobody_in_got_no_sound() -> None:
+    """No connection within the time for an answer: the server has not stalled on the sound, of which nothing is counted."""
+
+    async def do() -> None:
+        # Where the queue of who wants to connect is full, the next one is not answered at all.
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+            socket.create_connection(full.getsockname()),
+        ):
+            host, port = full.getsockname()
+            options = OpenAIOptions(url=f"http://{host}:{port}/x", answer_secs=2.0)
+            async with OpenAI(options) as engine, engine.session(language="en") as session:
+                await session.send(SPEECH[: RATE * 2 * 5])
+                await session.finish()
+                with pytest.raises(EngineLost, match="could not be reached") as caught:
+                    [heard async for heard in session.heard()]
+                assert not isinstance(caught.value, EngineStalled)
+                assert (session.sent_secs, caught.value.until_secs) == (0, 0.0)
+
+    run_fast(do(), 10)
 
 
 def test_a_slow_server_is_waited_for() -> None:
@@ -206,6 +291,7 @@ def test_the_key_is_not_in_the_error() -> None:
             with pytest.raises(EngineLost, match=r"127\.0\.0\.1") as caught:
                 await talk(engine, SPEECH)
             assert caught.value.__context__ is None
+            assert caught.value.until_secs == 0.0
 
     run_fast(nobody(), 10)
 
@@ -242,7 +328,7 @@ def test_many_pieces_wait_their_turn() -> None:
             sending = asyncio.create_task(send())
             await asyncio.sleep(2)
             assert not sending.done()
-            heard = [one.text async for one in session.heard()]
+            heard = [one.text async for one in session.heard() if one.text]
             await sending
         assert " ".join(heard) == texts(0, 29)
 

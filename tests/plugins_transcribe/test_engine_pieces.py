@@ -7,9 +7,9 @@ from coded_speech import Ear, sentence, silence, word
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmsd_transcribe.engine import RATE, Heard, Word
+from rtmsd_transcribe.engine import RATE, EngineLost, EngineStalled, Heard, Word
 from rtmsd_transcribe.engines.pieces import FRAME_BYTES, Cutter, Piece, webrtc_speech
-from rtmsd_transcribe.engines.piecewise import PieceSession, orderly
+from rtmsd_transcribe.engines.piecewise import PieceSession, Sent, orderly
 
 LOUD = b"\x00\x20"
 
@@ -72,9 +72,10 @@ def test_speech_is_in_exactly_one_piece(pattern: list[tuple[str, int]], step: in
     end, covered = 0, set()
     for piece in cut(pcm, step=step * 2, longest_secs=5.0):
         start = round(piece.start_secs * 32000)
-        own = piece.pcm.rstrip(b"\0")  # short ones have silence added
+        own = piece.pcm[: round((piece.secs - piece.added_secs) * 32000)]  # short ones have silence added
         assert start >= end
-        assert pcm.startswith(own, start)
+        assert piece.end_secs == pytest.approx((start + len(own)) / 32000)
+        assert pcm.ljust(len(pcm) + FRAME_BYTES, b"\0").startswith(own, start)
         assert 0.5 <= piece.secs <= 5.0
         assert 0 <= piece.speech_start_secs < piece.speech_end_secs <= piece.secs + 1e-9
         end = start + len(own)
@@ -126,14 +127,66 @@ async def test_the_silence_around_speech_is_no_speech() -> None:
     """An engine that takes all of a piece for words gives the times of what was spoken in it, a second after the start."""
     asked: list[Piece] = []
 
-    async def all_of_it(piece: Piece, before: str) -> list[Heard]:
+    async def all_of_it(piece: Piece, before: str, sent: Sent) -> list[Heard]:
         asked.append(piece)
         return [Heard("a", 0.0, piece.secs, True, (Word("a", 0.0, piece.secs),))]
 
     session = PieceSession(all_of_it, Cutter(is_loud))
     await session.send(frames("." * 50 + "x" * 50 + "." * 100))
     await session.finish()
-    [heard] = [heard async for heard in session.heard()]
+    [heard] = [heard async for heard in session.heard() if heard.text]
     assert asked[0].start_secs < 0.8 and asked[0].start_secs + asked[0].secs > 2.2
     assert (heard.start_secs, heard.end_secs) == (pytest.approx(1.0), pytest.approx(2.0))
     assert (heard.words[0].start_secs, heard.words[0].end_secs) == (heard.start_secs, heard.end_secs)
+
+
+# Two pieces: one from 1 s to 3 s, and one from 5 s to 5.4 s, which is made as long as a piece must be.
+TWO = frames("." * 65 + "x" * 70 + "." * 130 + "x" * 3)
+ENDS = [pytest.approx(3.0), pytest.approx(5.36)]
+LATER_END = pytest.approx(5.66)  # of the second, when silence follows it
+
+
+async def in_pieces(session: PieceSession, pcm: bytes = TWO) -> None:
+    await session.send(pcm)
+    await session.finish()
+
+
+async def test_a_piece_without_words_is_answered() -> None:
+    """Every piece is answered up to its end, whether there are words in it or not: it is never sent again."""
+
+    async def nothing(piece: Piece, before: str, sent: Sent) -> list[Heard]:
+        return []
+
+    session = PieceSession(nothing, Cutter(is_loud))
+    await in_pieces(session)
+    assert [(one.text, one.end_secs, one.final) async for one in session.heard()] == [
+        ("", end, True) for end in ENDS
+    ]
+
+
+@pytest.mark.parametrize("kind", [EngineLost, EngineStalled])
+@pytest.mark.parametrize(
+    ("times_sent", "said", "until"),
+    [(1, None, LATER_END), (2, None, LATER_END), (0, None, 0.0), (1, 0.0, 0.0)],
+    ids=["sent", "sent-twice", "not-sent", "no-fault-of-the-sound"],
+)
+async def test_only_the_piece_at_fault_is_blamed(
+    kind: type[EngineLost], times_sent: int, said: float | None, until: float
+) -> None:
+    """The error says where the piece that was sent last ends, not what waits behind it; what went out counts each time."""
+    asked: list[Piece] = []
+
+    async def breaks(piece: Piece, before: str, sent: Sent) -> list[Heard]:
+        asked.append(piece)
+        for _ in range(times_sent if len(asked) == 2 else 1):
+            sent()
+        if len(asked) == 2:
+            raise kind("it broke.", until_secs=said)
+        return []
+
+    session = PieceSession(breaks, Cutter(is_loud))
+    await in_pieces(session, TWO + TWO)
+    with pytest.raises(kind) as caught:
+        [heard async for heard in session.heard()]
+    assert caught.value.until_secs == until
+    assert session.sent_secs == pytest.approx(asked[0].secs + times_sent * asked[1].secs)

@@ -106,10 +106,14 @@ class Ears:
     real_time_only = False
 
     @asynccontextmanager
-    async def session(self, *, language: str) -> AsyncIterator[Ears]:
+    async def session(self, *, language: str) -> AsyncIterator[Listening]:
+        yield Listening()
+
+
+class Listening:
+    def __init__(self) -> None:
         self._ear = Ear()
         self._over = asyncio.Event()
-        yield self
 
     async def send(self, pcm: bytes) -> None:
         self._ear.hear(pcm)

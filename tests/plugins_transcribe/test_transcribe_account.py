@@ -33,7 +33,7 @@ def page(tmp: Path) -> dict[str, Any]:
 async def spend(one: Account, secs: float, media_ms: float = ZERO_MS) -> bool:
     if not await one.claim(secs, media_ms):
         return False
-    one.settle(secs, "own", "s1", sent=True)
+    one.settle(secs, "own", "s1", sent_secs=secs)
     return True
 
 
@@ -72,7 +72,7 @@ async def test_what_was_not_sent_is_not_counted(tmp_path: Path) -> None:
     async with account(tmp_path, 10.0) as one:
         for _ in range(5):
             assert await one.claim(8.0, ZERO_MS)
-            one.settle(8.0, "own", "s1", sent=False)
+            one.settle(8.0, "own", "s1", sent_secs=0.0)
         assert one.day_secs == 0.0 and one.sent == {}
 
 

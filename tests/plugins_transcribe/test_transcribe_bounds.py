@@ -108,7 +108,7 @@ async def test_a_time_that_cannot_be_does_not_stop_the_day(tmp_path: Path, wrong
     async with Account(tmp_path / "account.json", most_per_day=10.0, log=log) as one:
         for at_ms in (wrong_ms, ZERO_MS):
             assert await one.claim(6.0, at_ms)
-            one.settle(6.0, "own", "s1", sent=True)
+            one.settle(6.0, "own", "s1", sent_secs=6.0)
         assert not await one.claim(6.0, ZERO_MS)
     async with Account(tmp_path / "account.json", most_per_day=10.0, log=log) as one:
         assert not one.allows(6.0, ZERO_MS) and one.allows(6.0, ZERO_MS + DAY_MS)

@@ -136,7 +136,7 @@ def test_the_seconds_that_were_sent_stand_in_the_metrics(played: Played) -> None
     assert float(told['sessions_opened_total{engine="hearing",sink="words"}']) == len(played.engine.sessions)
     assert told['lost_seconds_total{sink="words"}'] == "0.0" and "sessions_lost" not in played.metrics
     assert (
-        f"sent {int(played.engine.secs)} s (hearing), sessions opened {len(played.engine.sessions)} (hearing)"
+        f"sent {played.engine.secs:.3g} s (hearing), sessions opened {len(played.engine.sessions)} (hearing)"
         in played.page
     )
 

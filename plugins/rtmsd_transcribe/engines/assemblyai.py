@@ -28,7 +28,7 @@ _CLOSINGS = {
     3008: "assemblyai's session has expired",
     3009: "assemblyai has too many sessions of this account open",
 }
-# Other sessions have to end first.
+# Other sessions have to end first; what was sent is not at fault.
 _TOO_MANY, _TOO_MANY_SECS = 3009, 10.0
 
 
@@ -98,9 +98,11 @@ class AssemblyAIDialect(Dialect):
     def closed(self, code: int | None) -> list[Heard]:
         if code == 1008:
             raise EngineRefused(f"assemblyai does not accept the key ({said(code)}); check the engine's key.")
-        wait = _TOO_MANY_SECS if code == _TOO_MANY else 0.0
+        many = code == _TOO_MANY
         raise EngineLost(
-            f"{_CLOSINGS.get(code or 0, 'assemblyai closed the session')} ({said(code)}).", retry_secs=wait
+            f"{_CLOSINGS.get(code or 0, 'assemblyai closed the session')} ({said(code)}).",
+            retry_secs=_TOO_MANY_SECS if many else 0.0,
+            until_secs=0.0 if many else None,
         )
 
     def _took_turn(self, message: _Message) -> list[Heard]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
@@ -60,7 +60,7 @@ class Child:
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
-        self._unread = 0  # answers to questions whose asker has gone
+        self._unread = False  # an answer is to come; perhaps its asker has gone
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
@@ -70,17 +70,21 @@ class Child:
         async with self._turn:
             await self._running()
 
-    async def ask(self, question: Mapping[str, object], pcm: bytes, answer: type[Answer]) -> Answer:
-        """Have a piece transcribed. After a cancellation the child goes on, and its answer is thrown away."""
+    async def ask(
+        self, question: Mapping[str, object], pcm: bytes, answer: type[Answer], *, asked: Callable[[], None]
+    ) -> Answer:
+        """Have a piece transcribed; `asked` is called when its turn has come and the child gets it.
+
+        After a cancellation the child goes on, and its answer is thrown away. Raises EngineLost and EngineRefused.
+        """
         async with self._turn:
-            process = await self._running()
+            process = await self._idle()
+            asked()
             _tell(process, question, pcm)
-            self._unread += 1
+            self._unread = True
             try:
-                async with asyncio.timeout(self._answer_secs * self._unread):
-                    line = await self._answer_of(process)
+                line = await self._answered(process)
             except TimeoutError:
-                await self.stop()
                 raise EngineStalled(
                     f"{self._engine} did not answer within {self._answer_secs:g} s; its process was ended."
                 ) from None
@@ -89,7 +93,7 @@ class Child:
     async def stop(self) -> None:
         """End the process, whatever it does, and wait until it is gone."""
         process, self._process = self._process, None
-        self._ready, self._unread = False, 0
+        self._ready = self._unread = False
         if process is None:
             return
         with suppress(ProcessLookupError):
@@ -133,12 +137,26 @@ class Child:
             env=_environment(),
         )
 
-    async def _answer_of(self, process: asyncio.subprocess.Process) -> bytes:
-        while True:
-            line = await self._line(process)
-            self._unread -= 1
-            if self._unread == 0:
-                return line
+    async def _idle(self) -> asyncio.subprocess.Process:
+        """Give the process when it has nothing else to do: what somebody left to it is no fault of the next."""
+        process = await self._running()
+        if self._unread:
+            try:
+                await self._answered(process)
+            except (TimeoutError, EngineLost):
+                process = await self._running()
+        return process
+
+    async def _answered(self, process: asyncio.subprocess.Process) -> bytes:
+        """Read the answer that is to come. Raises TimeoutError or EngineLost, and the process has ended then."""
+        try:
+            async with asyncio.timeout(self._answer_secs):
+                line = await self._line(process)
+        except TimeoutError:
+            await self.stop()
+            raise
+        self._unread = False
+        return line
 
     async def _line(self, process: asyncio.subprocess.Process) -> bytes:
         """Read a line, whole or not at all; raises EngineLost when the process has ended."""
@@ -173,10 +191,13 @@ class Children:
         """Have at least one that is ready. Raises EngineLost and EngineRefused."""
         await self._children[0].start()
 
-    async def ask(self, question: Mapping[str, object], pcm: bytes, answer: type[Answer]) -> Answer:
+    async def ask(
+        self, question: Mapping[str, object], pcm: bytes, answer: type[Answer], *, asked: Callable[[], None]
+    ) -> Answer:
+        """The same as Child.ask, by whichever is free first."""
         child = await self._free.get()
         try:
-            return await child.ask(question, pcm, answer)
+            return await child.ask(question, pcm, answer, asked=asked)
         finally:
             self._free.put_nowait(child)
 

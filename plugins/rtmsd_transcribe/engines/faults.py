@@ -7,6 +7,12 @@ from rtmsd_transcribe.engine import EngineLost, EngineRefused
 # A server that asks for more than an hour has said nothing useful about this meeting.
 _LONGEST_WAIT_SECS = 3600.0
 
+# What a server that accepts other sound says of a piece that it cannot read.
+_OF_ONE_PIECE = (400, 415, 422)
+
+# The service is not to be had just now: it has not looked at what was sent.
+_BUSY = (429, 503)
+
 _REMEDIES = {
     400: "does not accept what is asked of it (HTTP 400); look at its model and language",
     415: "cannot read the sound it gets (HTTP 415); look at its upload and model",
@@ -18,18 +24,33 @@ _REMEDIES = {
 }
 
 
-def http_fault(engine: str, status: int, retry_after: str | None = None) -> EngineLost | EngineRefused:
-    """Make the error of an HTTP answer that is no success; `retry_after` is the header of that name."""
+def http_fault(
+    engine: str, status: int, retry_after: str | None = None, *, works: bool = False
+) -> EngineLost | EngineRefused:
+    """Make the error of an HTTP answer that is no success; `retry_after` is the header of that name.
+
+    `works`: this engine has had success, so that its model and its language are none to complain about.
+    """
+    if works and status in _OF_ONE_PIECE:
+        return EngineLost(
+            f"{engine} does not accept a piece of sound (HTTP {status}), and has accepted others."
+        )
     if status in _REMEDIES:
         return EngineRefused(f"{engine} {_REMEDIES[status]}.")
-    wait = _seconds(retry_after)
+    if status == 413:
+        return EngineLost(
+            f"{engine} does not take a piece that is so large (HTTP 413); make longest_secs shorter, or raise the server's limit."
+        )
+    wait, until = _seconds(retry_after), 0.0 if status in _BUSY else None
     if status == 429:
-        return EngineLost(f"{engine} is asked too much at once (HTTP 429).", retry_secs=wait)
+        return EngineLost(
+            f"{engine} is asked too much at once (HTTP 429).", retry_secs=wait, until_secs=until
+        )
     if 300 <= status < 400:
         return EngineRefused(
             f"{engine} sends us to another address (HTTP {status}); give that one as its url."
         )
-    return EngineLost(f"{engine} answered with HTTP {status}.", retry_secs=wait)
+    return EngineLost(f"{engine} answered with HTTP {status}.", retry_secs=wait, until_secs=until)
 
 
 def _seconds(retry_after: str | None) -> float:

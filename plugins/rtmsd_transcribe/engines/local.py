@@ -13,7 +13,7 @@ from rtmsd_transcribe.engine import Heard, Word
 from rtmsd_transcribe.engines.child import Child, Children
 from rtmsd_transcribe.engines.dialect import mean_confidence
 from rtmsd_transcribe.engines.pieces import Cutter, Piece, webrtc_speech
-from rtmsd_transcribe.engines.piecewise import PieceSession
+from rtmsd_transcribe.engines.piecewise import PieceSession, Sent
 
 
 class _Word(msgspec.Struct):
@@ -57,6 +57,8 @@ class Local:
         self._child: Callable[[], Child] = partial(
             Child, self.name, options, start_secs=start_secs, answer_secs=answer_secs
         )
+        # A child that died is started again by who has a piece for it; who opens a session meanwhile waits for both.
+        self.open_secs = start_secs + answer_secs
         self._processes = processes
         self._children: Children | None = None
 
@@ -75,9 +77,9 @@ class Local:
         children = self._children
         await children.start()
 
-        async def transcribe(piece: Piece, before: str) -> list[Heard]:
+        async def transcribe(piece: Piece, before: str, sent: Sent) -> list[Heard]:
             question = {"language": language.split("-")[0], "before": before}
-            answer = await children.ask(question, piece.pcm, _Answer)
+            answer = await children.ask(question, piece.pcm, _Answer, asked=sent)
             return [_heard(segment) for segment in answer.segments if segment.no_speech <= self._no_speech]
 
         cutter = Cutter(webrtc_speech(), longest_secs=self._longest_secs, pause_secs=self._pause_secs)

@@ -27,7 +27,7 @@ from rtmsd_transcribe.engines.connections import Connected
 from rtmsd_transcribe.engines.faults import http_fault
 from rtmsd_transcribe.engines.openai_answer import error_code, understood
 from rtmsd_transcribe.engines.pieces import Cutter, Piece, webrtc_speech
-from rtmsd_transcribe.engines.piecewise import PieceSession
+from rtmsd_transcribe.engines.piecewise import PieceSession, Sent
 
 # How servers say that they do not know a field or a format.
 _NOT_UNDERSTOOD = (400, 422)
@@ -71,52 +71,63 @@ class OpenAI(Connected):
         self._options = options
         # gpt-4o-transcribe knows no verbose_json; other models are asked, and believed when they refuse it.
         self._verbose = not options.model.startswith("gpt-")
+        self._verbose_works = self._works = False  # some piece got an answer so, or at all
 
     @asynccontextmanager
     async def session(self, *, language: str) -> AsyncIterator[PieceSession]:
-        async def transcribe(piece: Piece, before: str) -> list[Heard]:
-            return await self._transcribe(piece, before, language.split("-")[0])
+        async def transcribe(piece: Piece, before: str, sent: Sent) -> list[Heard]:
+            return await self._transcribe(piece, before, language.split("-")[0], sent)
 
         options = self._options
         cutter = Cutter(webrtc_speech(), longest_secs=options.longest_secs, pause_secs=options.pause_secs)
         yield PieceSession(transcribe, cutter)
 
-    async def _transcribe(self, piece: Piece, before: str, language: str) -> list[Heard]:
+    async def _transcribe(self, piece: Piece, before: str, language: str, sent: Sent) -> list[Heard]:
         encode = _flac if self._options.upload == "flac" else _wav
         sound = await asyncio.to_thread(encode, piece.pcm)
-        status, body, retry_after = await self._posted(sound, before, language, verbose=self._verbose)
-        if status in _NOT_UNDERSTOOD and self._verbose:
-            status, body, retry_after = await self._posted(sound, before, language, verbose=False)
-            self._verbose = status != 200  # that was it; or else it was something in this piece
+
+        async def posted(*, verbose: bool) -> tuple[int, bytes, str | None]:
+            return await self._posted(self._form(sound, before, language, verbose=verbose), sent)
+
+        verbose = self._verbose  # others may learn meanwhile that it has to be False
+        status, body, retry_after = await posted(verbose=verbose)
+        if status in _NOT_UNDERSTOOD and verbose and not self._verbose_works:
+            verbose = False
+            status, body, retry_after = await posted(verbose=False)
         if status != 200:
             raise self._fault(status, body, retry_after)
+        self._works, self._verbose = True, verbose
+        self._verbose_works |= verbose
         return understood(body, piece, no_speech=self._options.no_speech)
 
     def _fault(self, status: int, body: bytes, retry_after: str | None) -> EngineLost | EngineRefused:
         if status == 429 and error_code(body) == "insufficient_quota":
             return http_fault(self.name, 402)
-        return http_fault(self.name, status, retry_after)
+        return http_fault(self.name, status, retry_after, works=self._works)
 
-    async def _posted(
-        self, sound: bytes, before: str, language: str, *, verbose: bool
-    ) -> tuple[int, bytes, str | None]:
-        options = self._options
+    async def _posted(self, form: aiohttp.FormData, sent: Sent) -> tuple[int, bytes, str | None]:
+        options, gone_out = self._options, asyncio.Event()
         headers = {"Authorization": f"Bearer {options.key.reveal()}"} if options.key else {}
+
+        def goes_out() -> None:
+            gone_out.set()
+            sent()
+
         try:
             async with (
                 asyncio.timeout(options.answer_secs),
                 self.http.post(
                     options.url,
-                    data=self._form(sound, before, language, verbose=verbose),
+                    data=form,
                     headers=headers,
                     allow_redirects=False,
                     timeout=_TIMES,
+                    trace_request_ctx=goes_out,
                 ) as answer,
             ):
                 return answer.status, await _body(answer), answer.headers.get("Retry-After")
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            # One of aiohttp's own is about connecting: nothing was sent then.
-            stalled = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
+            stalled = isinstance(error, TimeoutError) and gone_out.is_set()
             what = "did not answer in time" if stalled else "could not be reached"
             sentence = f"openai {what} at {host_of(options.url)}: {type(error).__name__}."
         # Outside of the handler: aiohttp's error may hold the request's headers.

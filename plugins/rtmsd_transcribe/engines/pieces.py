@@ -26,16 +26,25 @@ IsSpeech = Callable[[bytes], bool]
 
 @dataclass(frozen=True)
 class Piece:
-    """Sound with speech in it. `start_secs` from the session's first sample; the speech's bounds from the piece's."""
+    """Sound with speech in it. `start_secs` from the session's first sample; the speech's bounds from the piece's.
+
+    `added_secs` of silence stand at its end which the session did not get.
+    """
 
     pcm: bytes
     start_secs: float
     speech_start_secs: float
     speech_end_secs: float
+    added_secs: float = 0.0
 
     @property
     def secs(self) -> float:
         return len(self.pcm) / 2 / RATE
+
+    @property
+    def end_secs(self) -> float:
+        """Where it ends in the session's sound."""
+        return self.start_secs + self.secs - self.added_secs
 
 
 class Cutter:
@@ -99,11 +108,14 @@ class Cutter:
     def _cut(self, at: int) -> Piece:
         """Give the first `at` frames; what follows them is kept."""
         spoken = [index for index in range(at) if self._speech[index]]
+        sound = b"".join(self._frames[:at])
+        added = bytes(max(_SHORTEST_BYTES - len(sound), 0))
         piece = Piece(
-            pcm=b"".join(self._frames[:at]).ljust(_SHORTEST_BYTES, b"\0"),
+            pcm=sound + added,
             start_secs=self._first * _FRAME_SECS,
             speech_start_secs=spoken[0] * _FRAME_SECS,
             speech_end_secs=(spoken[-1] + 1) * _FRAME_SECS,
+            added_secs=len(added) / 2 / RATE,
         )
         self._drop(at)
         # After a cut in the middle of speech it goes on; after a pause it has to begin again.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from rtmsd_transcribe.engine import Heard
+from rtmsd_transcribe.engine import EngineLost, Heard
 from rtmsd_transcribe.engines.pieces import Cutter, Piece
 from rtmsd_transcribe.engines.window import Window
 
@@ -15,12 +15,15 @@ _WAITING = 8
 # What was said before helps with names and punctuation; engines use no more than this of it.
 _CARRIED_CHARACTERS = 200
 
-Transcribe = Callable[[Piece, str], Awaitable[Sequence[Heard]]]
+Sent = Callable[[], None]
+"""To be called each time that the piece goes out to who understands it: from then on it counts, whatever becomes of it."""
+
+Transcribe = Callable[[Piece, str, Sent], Awaitable[Sequence[Heard]]]
 """Transcribe a piece, given the words before it; times from the piece's beginning."""
 
 
 class PieceSession:
-    """One speaker's sound. `sent_secs`: how much of it the engine got; silence between sentences is not sent."""
+    """One speaker's sound. `sent_secs`: how much of it went out; silence between sentences does not."""
 
     def __init__(self, transcribe: Transcribe, cutter: Cutter) -> None:
         self._transcribe = transcribe
@@ -43,6 +46,8 @@ class PieceSession:
             while piece := await self._waiting.get():
                 for heard in await self._answered(piece):
                     yield heard
+                # Where there were no words, or no more, nothing need be sent again either.
+                yield Heard("", piece.end_secs, piece.end_secs, True)
                 self._window.leave()
         finally:
             self._window.shut()
@@ -53,13 +58,26 @@ class PieceSession:
             self._waiting.put_nowait(piece)
 
     async def _answered(self, piece: Piece) -> list[Heard]:
-        answer = await self._transcribe(piece, self._before)
-        self.sent_secs += piece.secs
+        answer = await self._transcribed(piece)
         found = [_moved(heard, piece.start_secs) for heard in orderly(answer, piece)]
         self._before = " ".join([self._before, *(heard.text for heard in found)])[
             -_CARRIED_CHARACTERS:
         ].strip()
         return found
+
+    async def _transcribed(self, piece: Piece) -> Sequence[Heard]:
+        """Have a piece transcribed; who raises EngineLost need not say which sound was at fault."""
+        before_secs = self.sent_secs
+
+        def sent() -> None:
+            self.sent_secs += piece.secs
+
+        try:
+            return await self._transcribe(piece, self._before, sent)
+        except EngineLost as error:
+            if error.until_secs is None:
+                error.until_secs = piece.end_secs if self.sent_secs > before_secs else 0.0
+            raise
 
 
 def orderly(answer: Sequence[Heard], piece: Piece) -> list[Heard]:
