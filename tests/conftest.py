@@ -49,3 +49,16 @@ async def _no_task_is_left() -> AsyncIterator[None]:
         await asyncio.sleep(0)
     left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert not left, f"tasks left running: {left}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what Zoom's own client did. Here, since pytest-xdist's first process knows no conftest.py further down.
+
+    The tests ran in other processes: what they have to say travels with their reports.
+    """
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown":
+                for name, line in report.user_properties:
+                    if name == "interop":
+                        terminalreporter.write_line(f"interop: {line}")
